@@ -1,0 +1,74 @@
+# Everything runs from .venv, which the first command makes: `make demo` and `make test` are all
+# the set-up there is. POSIX sh and GNU make 3.81 (macOS) are enough; no git, no uv.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/.ready
+RUNS := runs
+
+# What a user installed with `pip install --user` must not leak into .venv.
+export PYTHONNOUSERSITE := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test lint lock wheel bench control-plane test-cluster clean FORCE
+
+help: ## List the targets
+	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1	/p' Makefile | expand -t 16
+
+# ---- set-up -----------------------------------------------------------------------------------
+
+# The mark holds the checkout's path: scripts in a virtual environment name it, so that a folder
+# that was moved or copied has to be set up again.
+ifneq ($(shell cat $(READY) 2>/dev/null),$(CURDIR))
+$(READY): FORCE
+endif
+FORCE:
+
+$(READY): requirements.lock pyproject.toml .ci/venv
+	@sh .ci/venv $(VENV)
+	@printf '%s\n' "$(CURDIR)" > $(READY)
+
+venv: $(READY) ## Make .venv from the lock, with this project in it
+
+# ---- what people run --------------------------------------------------------------------------
+
+demo: $(READY) ## Repair a broken Deployment on the embedded cluster, through Prefect
+	@$(PY) tests/packaging/demo.py
+
+test: $(READY) ## Run the tests (those that need a control plane excepted)
+	@$(PY) -m pytest -n 2 --dist loadgroup -m "not cluster"
+
+lint: $(READY) ## Check style, types, layers, dependencies
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	$(PY) -m mypy
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/deptry .
+	$(PY) -m pytest -q tests/packaging
+
+lock: ## Compile requirements.lock anew (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --group dev --extra duckdb -o requirements.lock pyproject.toml
+
+wheel: $(READY) ## Build the wheel and try it in an environment of its own
+	@rm -rf dist
+	@$(PY) -m hatchling build -t wheel
+	@$(PY) tests/packaging/try_wheel.py
+
+bench: $(READY) ## Print the benchmarks
+	@$(PY) -m benchmarks
+
+# ---- the real control plane -------------------------------------------------------------------
+
+control-plane: $(READY) ## Start a local control plane for the cluster tests
+	@$(MAKE) -C tests/cluster control-plane PY="$(CURDIR)/$(PY)"
+
+test-cluster: $(READY) ## Run the tests that need the control plane
+	@$(PY) -m pytest -m cluster tests/cluster
+
+# ---- the end ----------------------------------------------------------------------------------
+
+clean: ## Remove what the other targets made (runs/ stays: it holds results)
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
