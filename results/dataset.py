@@ -1,0 +1,203 @@
+"""The Parquet data set: whole files, one a chunk, under `steps/chunk=N/`.
+
+Every file's schema carries the version, and each field its type, unit and meaning, so that a
+file explains itself. pandas reads the data set with
+
+    pandas.read_parquet("runs/latest/steps")
+
+and DuckDB with
+
+    duckdb.sql("select * from 'runs/latest/steps/*/*.parquet'")
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from results.columns import Column, Row, check_columns, check_row
+from results.errors import ResultsError
+from results.files import write_atomically
+from results.versions import SCHEMA_VERSION, upgrade_columns, upgrade_row
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["arrow_schema", "columns_of", "read_rows", "read_table", "write_chunk"]
+
+_VERSION_KEY = b"schema_version"
+
+
+def arrow_schema(columns: Iterable[Column]) -> "pa.Schema":
+    """Return the pyarrow schema of the columns, with units and meanings in the metadata."""
+    import pyarrow as pa  # noqa: PLC0415 # heavy: only who writes or reads Parquet pays for it
+
+    fields = [_field(column) for column in check_columns(columns)]
+    return pa.schema(fields, metadata={_VERSION_KEY: str(SCHEMA_VERSION)})
+
+
+def columns_of(schema: "pa.Schema", source: str) -> tuple[int, tuple[Column, ...]]:
+    """Return the version and the columns that a file's schema tells of.
+
+    Raises:
+        ResultsError: The metadata is not this package's.
+    """
+    try:
+        version = int(schema.metadata[_VERSION_KEY])
+        return version, tuple(_column(field) for field in schema)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ResultsError(
+            f"{source}: expected Parquet with a schema_version and types in its metadata, "
+            "found another kind of Parquet file"
+        ) from error
+
+
+def write_chunk(steps: Path, chunk: int, rows: Iterable[Row], columns: Sequence[Column]) -> Path:
+    """Write one chunk's rows as one file, atomically; a file that was there is replaced.
+
+    Args:
+        steps: The data set's folder.
+        chunk: The chunk's number, from 0.
+        rows: The rows; keys that are missing become null.
+        columns: The columns of the data set.
+
+    Returns:
+        The file's path.
+
+    Raises:
+        ResultsError: A row does not fit the columns, or the file cannot be written.
+    """
+    import pyarrow as pa  # noqa: PLC0415 # heavy: only who writes or reads Parquet pays for it
+    from pyarrow import parquet  # noqa: PLC0415 # likewise
+
+    schema = arrow_schema(columns)
+    stored = [_to_storage(check_row(row, columns), columns) for row in rows]
+    table = pa.Table.from_pylist(stored, schema=schema)
+    path = steps / f"chunk={chunk}" / "steps.parquet"
+    write_atomically(path, lambda file: parquet.write_table(table, file, compression="zstd"))
+    return path
+
+
+def read_table(files: Sequence[Path]) -> "pa.Table":
+    """Read Parquet files of any known schema version into one table of this version.
+
+    Columns that some of the files lack are null there.
+
+    Raises:
+        ResultsError: A file is missing or damaged, or its version is not known.
+    """
+    import pyarrow as pa  # noqa: PLC0415 # heavy: only who writes or reads Parquet pays for it
+
+    if not files:
+        raise ResultsError("there are no Parquet files to read")
+    tables = [_read_file(path) for path in files]
+    try:
+        table = pa.concat_tables(tables, promote_options="default")
+    except pa.ArrowException as error:
+        raise ResultsError(
+            f"the Parquet files from {files[0]} on have columns that do not fit together: {error}"
+        ) from error
+    return table
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Read one Parquet file into rows, as they were before they were written.
+
+    Raises:
+        ResultsError: The file is missing or damaged, or its version is not known.
+    """
+    table = _read_file(path)
+    _, columns = columns_of(table.schema, str(path))
+    return [_from_storage(row, columns) for row in table.to_pylist()]
+
+
+def _read_file(path: Path) -> "pa.Table":
+    import pyarrow as pa  # noqa: PLC0415 # heavy: only who writes or reads Parquet pays for it
+    from pyarrow import parquet  # noqa: PLC0415 # likewise
+
+    try:
+        with path.open("rb") as file:  # a file, not a path: "chunk=N" is no column of a row
+            table = parquet.ParquetFile(file).read()
+    except (OSError, pa.ArrowException) as error:
+        raise ResultsError(
+            f"cannot read {path} as Parquet: {error}; "
+            "if it is damaged, delete it and write the chunk again"
+        ) from error
+    version, columns = columns_of(table.schema, str(path))
+    if version == SCHEMA_VERSION:
+        return table
+    new = upgrade_columns(columns, version, source=str(path))
+    old_rows = (_from_storage(row, columns) for row in table.to_pylist())
+    rows = [upgrade_row(row, source=str(path)) for row in old_rows]
+    stored = [_to_storage(check_row(row, new), new) for row in rows]
+    return pa.Table.from_pylist(stored, schema=arrow_schema(new))
+
+
+def _field(column: Column) -> "pa.Field":
+    import pyarrow as pa  # noqa: PLC0415 # heavy: only who writes or reads Parquet pays for it
+
+    metadata = {"type": column.type, "unit": column.unit, "meaning": column.meaning}
+    return pa.field(column.name, _arrow_type(column), metadata=metadata)
+
+
+def _arrow_type(column: Column) -> "pa.DataType":
+    import pyarrow as pa  # noqa: PLC0415 # heavy: only who writes or reads Parquet pays for it
+
+    if column.type == "structs":
+        return pa.list_(pa.struct([_field(field) for field in column.fields]))
+    return {
+        "int": pa.int64(),
+        "float": pa.float64(),
+        "bool": pa.bool_(),
+        "str": pa.string(),
+        "time": pa.timestamp("us", tz="UTC"),
+        "json": pa.string(),
+        "counts": pa.map_(pa.string(), pa.int64()),
+        "names": pa.list_(pa.string()),
+    }[column.type]
+
+
+def _column(field: "pa.Field") -> Column:
+    text = {key.decode(): value.decode() for key, value in field.metadata.items()}
+    inner = field.type.value_type if text["type"] == "structs" else ()
+    fields = tuple(_column(entry) for entry in inner)
+    return Column(field.name, text["type"], text["unit"], text["meaning"], fields)
+
+
+def _to_storage(row: Row, columns: Iterable[Column]) -> dict[str, Any]:
+    return {column.name: _store(column, row[column.name]) for column in columns}
+
+
+def _store(column: Column, value: Any) -> Any:
+    if value is None:
+        return None
+    match column.type:
+        case "json":
+            return json.dumps(value, ensure_ascii=False)
+        case "time":
+            return datetime.fromisoformat(value)
+        case "counts":
+            return list(value.items())
+        case "structs":
+            return [_to_storage(entry, column.fields) for entry in value]
+    return value
+
+
+def _from_storage(row: dict[str, Any], columns: Iterable[Column]) -> Row:
+    return {column.name: _restore(column, row[column.name]) for column in columns}
+
+
+def _restore(column: Column, value: Any) -> Any:
+    if value is None:
+        return None
+    match column.type:
+        case "json":
+            return json.loads(value)
+        case "time":
+            return value.astimezone(UTC).isoformat(timespec="microseconds")
+        case "counts":
+            return dict(value)
+        case "structs":
+            return [_from_storage(entry, column.fields) for entry in value]
+    return value

@@ -1,0 +1,65 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from results import summarise
+
+steps = st.lists(
+    st.fixed_dictionaries(
+        {
+            "episode": st.integers(0, 3),
+            "step": st.integers(0, 5),
+            "policy": st.sampled_from(["noop", "heuristic"]),
+            "trace": st.sampled_from(["a", "b"]),
+            "reward": st.none() | st.floats(-1, 1),
+            "success": st.booleans(),
+            "error": st.none() | st.just("boom"),
+        }
+    )
+)
+
+
+def test_nothing_played_is_unknown_and_not_zero():
+    figures = summarise([])
+    assert figures["episodes"] == 0
+    assert figures["success_rate"] is None
+    assert figures["mean_reward"] is None
+    assert figures["steps_to_success"] is None
+
+
+def test_the_figures_of_two_episodes(row):
+    figures = summarise(
+        [
+            row(0, 0, reward=0.0),
+            row(0, 1, reward=1.0, success=True),
+            row(1, 0, reward=None, success=None, error="read failed", policy="noop", trace="b"),
+        ]
+    )
+    assert figures["episodes"] == 2
+    assert figures["steps"] == 3
+    assert figures["success_rate"] == 0.5
+    assert figures["mean_reward"] == 0.5
+    assert figures["steps_to_success"] == {"min": 2, "median": 2.0, "mean": 2.0, "max": 2}
+    assert figures["by_policy"]["noop"]["success_rate"] == 0.0
+    assert figures["by_policy"]["noop"]["mean_reward"] is None
+    assert figures["by_trace"]["demo/a.sktrace"]["successes"] == 1
+    assert figures["error_list"] == [{"episode": 1, "step": 0, "error": "read failed"}]
+
+
+@given(steps)
+def test_the_groups_add_up_to_the_whole(rows):
+    figures = summarise(rows)
+    for groups in (figures["by_policy"], figures["by_trace"]):
+        assert sum(group["steps"] for group in groups.values()) == figures["steps"] == len(rows)
+        assert sum(group["errors"] for group in groups.values()) == figures["errors"]
+    assert len(figures["error_list"]) == figures["errors"]
+    assert figures["successes"] <= figures["episodes"] <= max(len(rows), 0)
+
+
+def test_the_summary_ends_the_run(run, row):
+    run.append_step(row(success=True, reward=1.0))
+    assert run.read_summary() is None
+    figures = run.write_summary()
+    document = run.read_summary()
+    assert document is not None
+    assert document["ended_at"] >= document["started_at"]
+    assert {key: document[key] for key in figures} == figures
