@@ -30,11 +30,14 @@ from traces.edits import (
     set_mem_limit,
 )
 from traces.errors import QuantityError, TraceError, TraceNotice
+from traces.generator import generate, write_demo
+from traces.manifest import ManifestEntry, load_manifest
 from traces.siphash import object_hash
 from traces.workloads import containers, find_deployments, find_workload
 
 __all__ = [
     "Change",
+    "ManifestEntry",
     "QuantityError",
     "Trace",
     "TraceError",
@@ -51,7 +54,9 @@ __all__ = [
     "edit_replicas",
     "find_deployments",
     "find_workload",
+    "generate",
     "gvk",
+    "load_manifest",
     "load_trace",
     "loads",
     "object_hash",
@@ -67,4 +72,5 @@ __all__ = [
     "scale_up_replicas",
     "set_cpu_limit",
     "set_mem_limit",
+    "write_demo",
 ]

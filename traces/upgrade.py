@@ -7,7 +7,7 @@ with what SimKube would have written.
 import warnings
 from typing import Any
 
-from traces.document import POD_SPEC_TEMPLATE_PATHS, VERSION, Event, gvk, object_name
+from traces.document import POD_SPEC_TEMPLATE_PATHS, VERSION, Config, Event, gvk, object_name
 from traces.errors import TraceNotice
 from traces.siphash import object_hash
 from traces.validation import check_trace
@@ -53,7 +53,7 @@ def upgrade(document: Any, source: str) -> Any:
     return upgraded
 
 
-def build_config(events: list[Event]) -> dict[str, Any]:
+def build_config(events: list[Event]) -> Config:
     """Return the `config` of a trace that tracked the kinds that its events apply."""
     kinds = dict.fromkeys(gvk(obj) for event in events for obj in event["applied_objs"])
     paths = POD_SPEC_TEMPLATE_PATHS
