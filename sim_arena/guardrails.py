@@ -34,12 +34,16 @@ class Guardrails(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    cpu_min: str = Field("50m", description="Least CPU request or limit of a container")
-    cpu_max: str = Field("16", description="Greatest CPU request or limit of a container")
-    memory_min: str = Field("64Mi", description="Least memory request or limit of a container")
-    memory_max: str = Field("32Gi", description="Greatest memory request or limit of a container")
-    replicas_min: int = Field(1, ge=0, description="Fewest replicas")
-    replicas_max: int = Field(100, ge=1, description="Most replicas")
+    cpu_min: str = Field(default="50m", description="Least CPU request or limit of a container")
+    cpu_max: str = Field(default="16", description="Greatest CPU request or limit of a container")
+    memory_min: str = Field(
+        default="64Mi", description="Least memory request or limit of a container"
+    )
+    memory_max: str = Field(
+        default="32Gi", description="Greatest memory request or limit of a container"
+    )
+    replicas_min: int = Field(default=1, ge=0, description="Fewest replicas")
+    replicas_max: int = Field(default=100, ge=1, description="Most replicas")
 
     @field_validator("cpu_min", "cpu_max")
     @classmethod

@@ -39,10 +39,10 @@ def names_code(spec: EpisodeSpec) -> list[str]:
     return named + [f"post_end hook {str(hook)!r}" for hook in spec.post_end]
 
 
-def context(spec: EpisodeSpec, *, run_id: str, step: int, trace: str) -> dict[str, str]:
+def context(spec: EpisodeSpec, *, step: int, trace: str) -> dict[str, str]:
     """Return what a hook gets to know of the step that it runs in."""
     return {
-        "run_id": run_id,
+        "run_id": str(spec.run_id),
         "episode": str(spec.episode),
         "step": str(step),
         "trace": trace,

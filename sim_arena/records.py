@@ -43,9 +43,9 @@ class ChangeRecord(TypedDict):
 class StepRecord(TypedDict):
     """One step, as plain data.
 
-    `action` is None, and `trace_out` is `trace_in`, where the step took no action: at success,
-    and where `error` says what went wrong. `observation`, `reward` and `success` are None where
-    an error came first. Times are seconds; `started_at` is ISO 8601 in UTC.
+    At success no action is taken: `action` is None, and `trace_out` is `trace_in`. The same holds
+    for `observation`, `action`, `reward` and `success` where an error, told in `error`, came
+    first. Durations are seconds; `started_at` is ISO 8601 in UTC.
     """
 
     run_id: str
@@ -86,7 +86,7 @@ class EpisodeResult:
     Args:
         run_id: the run's id
         episode: the episode's number in the run
-        folder: the run's folder; None if nothing was written
+        folder: the run's folder
         success: whether a step saw `ready == target` and `pending == 0`
         terminated: the episode ended at success
         truncated: the episode ended at its step limit
@@ -99,7 +99,7 @@ class EpisodeResult:
 
     run_id: str
     episode: int
-    folder: str | None = None
+    folder: str
     success: bool = False
     terminated: bool = False
     truncated: bool = False

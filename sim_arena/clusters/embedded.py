@@ -1,0 +1,108 @@
+"""The embedded cluster: the arena's own engine, in this process and in virtual time."""
+
+from threading import Lock
+
+from sim_arena import engine
+from sim_arena.clusters import feasibility
+from sim_arena.clusters.base import Check, Simulation
+from sim_arena.errors import SimArenaError
+from sim_arena.nodes import parse_nodes
+from sim_arena.observation import Observation
+from sim_arena.spec import EpisodeSpec
+from traces import TraceError, WorkloadRef, load_trace
+
+__all__ = ["CLUSTER", "EmbeddedCluster", "compiled"]
+
+
+class EmbeddedCluster:
+    """Simulations by name, as long as this process lives.
+
+    A simulation that is not there, because another process created it, is computed again from
+    its plain data: the same trace, nodes and seed give the same observation.
+    """
+
+    def __init__(self) -> None:
+        self._simulations: dict[str, tuple[str, engine.Simulation]] = {}
+        self._lock = Lock()
+
+    def preflight(self, spec: EpisodeSpec) -> list[Check]:
+        """Check the nodes, whether the target could fit, and what would not be modelled."""
+        try:
+            nodes = parse_nodes(spec.nodes)
+        except SimArenaError as error:
+            return [Check("nodes", ok=False, found=str(error), remedy="mend the nodes")]
+        checks = [Check("nodes", ok=True, found=f"{len(nodes)} nodes ({spec.nodes})")]
+        try:
+            trace = load_trace(spec.trace)
+            program = engine.compile_trace(
+                trace, nodes, engine.Parameters(duration=spec.duration, replay=spec.replay)
+            )
+        except (TraceError, SimArenaError) as error:
+            remedy = "mend the trace; `sim-arena trace validate` lists what is wrong"
+            return [*checks, Check("compile", ok=False, found=str(error), remedy=remedy)]
+        return [*checks, feasibility.check(trace, nodes, spec), _modelled(program.warnings)]
+
+    def create(self, simulation: Simulation) -> None:
+        """Compile the trace; a simulation of that name is left as it is."""
+        self._get(simulation)
+
+    def wait(self, simulation: Simulation) -> list[str]:
+        """Run to the end of the window."""
+        running = self._get(simulation)
+        running.advance()
+        return list(running.warnings)
+
+    def observe(self, simulation: Simulation) -> Observation:
+        """Read the workload at the end of the window."""
+        running = self._get(simulation)
+        running.advance()
+        ref = WorkloadRef(simulation["kind"], simulation["namespace"], simulation["deploy"])
+        return running.observe(ref)
+
+    def delete(self, simulation: Simulation) -> None:
+        """Forget a simulation."""
+        with self._lock:
+            self._simulations.pop(simulation["name"], None)
+
+    def clean_up(self, run_id: str) -> None:
+        """Forget a run's simulations. Those of another process went with it."""
+        with self._lock:
+            for name, (owner, _) in list(self._simulations.items()):
+                if owner == run_id:
+                    del self._simulations[name]
+
+    def _get(self, simulation: Simulation) -> engine.Simulation:
+        """Return the simulation of that name; made anew if it is not there."""
+        with self._lock:
+            known = self._simulations.get(simulation["name"])
+        if known is None:
+            made = engine.Simulation(compiled(simulation), seed=simulation["seed"])
+            with self._lock:
+                known = self._simulations.setdefault(
+                    simulation["name"], (simulation["run_id"], made)
+                )
+        return known[1]
+
+
+def compiled(simulation: Simulation) -> engine.Program:
+    """Return the program of a simulation's trace on its nodes."""
+    parameters = engine.Parameters(duration=simulation["duration"], replay=simulation["replay"])
+    return engine.compile_trace(
+        load_trace(simulation["trace"]), parse_nodes(simulation["nodes"]), parameters
+    )
+
+
+def _modelled(warnings: tuple[str, ...]) -> Check:
+    if not warnings:
+        return Check("model", ok=True, found="everything in the trace is modelled", required=False)
+    return Check(
+        "model",
+        ok=False,
+        found="not modelled: " + "; ".join(warnings),
+        remedy="read the result with that in mind",
+        required=False,
+    )
+
+
+CLUSTER = EmbeddedCluster()
+"""This process's embedded cluster."""

@@ -1,0 +1,71 @@
+"""What the trace's events do: objects are applied, applied again, and deleted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sim_arena.engine.jit import jit
+from sim_arena.engine.lifecycle import create_pod, delete_pod, mark_set, mark_workload
+from sim_arena.engine.program import DEPLOYMENT, POD, REPLICA_SET, STATEFUL_SET
+from traces.arithmetic import UNSET
+
+__all__ = ["apply_next"]
+
+
+@jit
+def apply_next(program: Any, state: Any) -> bool:
+    """Carry out the next application; return False when a pod has no room in the state."""
+    clock = state.clock[0]
+    application = program.applications[clock.cursor]
+    w = application.workload
+    kind = program.workloads[w].kind
+    workload = state.workloads[w]
+    if application.template == UNSET:
+        clock.cursor += 1
+        _delete(program, state, w)
+        return True
+    is_new = not workload.exists
+    if kind == POD and is_new and clock.pods == state.pods.shape[0]:
+        return False
+    workload.application = clock.cursor
+    clock.cursor += 1
+    workload.exists = 1
+    workload.template = application.template
+    if kind == DEPLOYMENT:
+        workload.rolling = 1
+        mark_workload(state, w)
+    elif kind == STATEFUL_SET:
+        workload.rolling = 1
+        if is_new:
+            workload.current = application.template
+        mark_workload(state, w)
+    elif kind == REPLICA_SET:
+        _apply_replica_set(program, state, w, application)
+    elif is_new:
+        first = program.workloads[w].first_template
+        create_pod(program, state, first, application.template, UNSET)
+    return True
+
+
+@jit
+def _apply_replica_set(program: Any, state: Any, w: int, application: Any) -> None:
+    """A changed template is for new pods only: a ReplicaSet does not replace any."""
+    s = program.workloads[w].first_template
+    owner = state.sets[s]
+    owner.exists = 1
+    owner.template = application.template
+    owner.replicas = application.replicas
+    mark_set(state, s)
+
+
+@jit
+def _delete(program: Any, state: Any, w: int) -> None:
+    """Delete an object and, as by background propagation, all that it owns."""
+    state.workloads[w].exists = 0
+    state.workloads[w].rolling = 0
+    workload = program.workloads[w]
+    for s in range(workload.first_template, workload.end_template):
+        state.sets[s].exists = 0
+        state.sets[s].replicas = 0
+        while state.sets[s].head != UNSET:
+            delete_pod(program, state, state.sets[s].head)

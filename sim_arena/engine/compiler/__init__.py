@@ -1,0 +1,250 @@
+"""Compiles a trace on given nodes into a `Program`.
+
+Everything that does not change while a program runs is decided here, in plain Python: which
+nodes a pod may go to, what its containers ask for and use, when the trace's events happen.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from sim_arena.engine.compiler.rewriting import as_virtual
+from sim_arena.engine.compiler.templates import Templates, as_records
+from sim_arena.engine.compiler.unmodelled import MODELLED_KINDS, Unmodelled
+from sim_arena.engine.compiler.workloads import application_row, lifetimes_of
+from sim_arena.engine.parameters import Parameters
+from sim_arena.engine.program import (
+    APPLICATION,
+    CONTAINER,
+    DEPLOYMENT,
+    HEADER,
+    NODE,
+    NS,
+    POD,
+    REPLICA_SET,
+    STATEFUL_SET,
+    TEMPLATE,
+    WORKLOAD,
+    Arrays,
+    Program,
+)
+from sim_arena.nodes import Node
+from traces import Trace, TraceError, WorkloadRef
+from traces.arithmetic import UNSET
+
+__all__ = ["compile_trace"]
+
+_KINDS = {
+    "Pod": POD,
+    "Deployment": DEPLOYMENT,
+    "ReplicaSet": REPLICA_SET,
+    "StatefulSet": STATEFUL_SET,
+}
+_AFTER_LAST_EVENT = 60  # seconds
+_MS = 1_000_000
+
+
+def compile_trace(
+    trace: Trace, nodes: Sequence[Node], parameters: Parameters | None = None
+) -> Program:
+    """Compile a trace.
+
+    Args:
+        trace: the trace.
+        nodes: the cluster's nodes.
+        parameters: how the trace is replayed.
+
+    Returns:
+        The program, with a warning for everything that the engine does not model.
+
+    Raises:
+        TraceError: if an object of the trace cannot be understood.
+    """
+    return _Compiler(trace, nodes, parameters or Parameters()).program()
+
+
+class _Compiler:
+    def __init__(self, trace: Trace, nodes: Sequence[Node], parameters: Parameters) -> None:
+        self.trace = trace
+        self.parameters = parameters
+        self.unmodelled = Unmodelled()
+        simkube = parameters.replay == "simkube"
+        self.nodes = _in_zone_turns(as_virtual(nodes) if simkube else list(nodes))
+        self.unmodelled.note_nodes(self.nodes)
+        self.templates = Templates(
+            self.nodes,
+            simkube=simkube,
+            priorities=_priorities(trace),
+            unmodelled=self.unmodelled,
+        )
+        self.refs: list[WorkloadRef] = []
+        self.last: dict[int, int] = {}  # workload -> its last template
+        self.changed: set[int] = set()
+
+    def program(self) -> Program:
+        events, end = self._timed_events()
+        objects = self._objects_by_workload(events)
+        applications, workloads = self._compile(objects)
+        applications.sort(key=lambda row: row["order"])
+        templates = self.templates
+        extended = sorted({name for requests in templates.extended for name in requests})
+        header = np.zeros(1, HEADER)
+        header["nodes"] = len(self.nodes)
+        header["templates"] = len(templates.rows)
+        header["containers"] = len(templates.containers)
+        header["applications"] = len(applications)
+        header["workloads"] = len(self.refs)
+        header["extended"] = len(extended)
+        header["lifecycles"] = len(templates.lifecycles)
+        header["pod_containers"] = max(
+            (row["end_container"] - row["first_container"] for row in templates.rows), default=1
+        )
+        for name in (
+            "image_pull_delay",
+            "image_pull_jitter",
+            "pod_startup_delay",
+            "pod_startup_jitter",
+        ):
+            header[name] = getattr(self.parameters, name) * _MS
+        arrays = Arrays(
+            header=header,
+            nodes=as_records(
+                [{"cpu": n.cpu, "memory": n.memory, "pods": n.pods} for n in self.nodes], NODE
+            ),
+            templates=as_records(templates.rows, TEMPLATE),
+            containers=as_records(templates.containers, CONTAINER),
+            applications=as_records(applications, APPLICATION),
+            workloads=as_records(workloads, WORKLOAD),
+            masks=np.array(templates.masks, np.int8).reshape(len(templates.masks), len(self.nodes)),
+            node_extended=_table([n.extended for n in self.nodes], extended),
+            template_extended=_table(templates.extended, extended),
+            lifecycles=np.array(templates.lifecycles, np.int64),
+        )
+        return Program(
+            arrays=arrays,
+            workloads=tuple(self.refs),
+            container_names=tuple(templates.names),
+            extended=tuple(extended),
+            nodes=tuple(self.nodes),
+            warnings=self.unmodelled.warnings,
+            duration_s=end,
+        )
+
+    def _timed_events(self) -> tuple[list[tuple[int, Any]], int]:
+        """Return the events with their seconds in the replay, and the end of the window."""
+        events = self.trace.get("events") or []
+        if not events:
+            raise TraceError("expected a trace with at least one event, found none", "events")
+        speed = self.parameters.speed
+        duration = self.parameters.duration
+        stop = math.inf if duration is None else events[0]["ts"] + duration
+        timed: list[tuple[int, Any]] = []
+        now = 0
+        before = events[0]["ts"]
+        for event in events:
+            if event["ts"] >= stop:
+                break
+            now += int((event["ts"] - before) / speed)
+            before = event["ts"]
+            timed.append((now, event))
+        end = now + _AFTER_LAST_EVENT if duration is None else now + int((stop - before) / speed)
+        return timed, int(end)
+
+    def _objects_by_workload(
+        self, events: list[tuple[int, Any]]
+    ) -> dict[int, list[tuple[int, int, Mapping[str, Any] | None]]]:
+        """Return for each workload its (time, order, object), None where it is deleted."""
+        numbers: dict[WorkloadRef, int] = {}
+        found: dict[int, list[tuple[int, int, Mapping[str, Any] | None]]] = {}
+        order = 0
+        for time, event in events:
+            for field in ("applied_objs", "deleted_objs"):
+                for obj in event.get(field) or ():
+                    order += 1
+                    ref = self._modelled(obj)
+                    if ref is None or (field == "deleted_objs" and ref not in numbers):
+                        continue
+                    number = numbers.setdefault(ref, len(numbers))
+                    item = obj if field == "applied_objs" else None
+                    found.setdefault(number, []).append((time, order, item))
+        self.refs = list(numbers)
+        return found
+
+    def _modelled(self, obj: Mapping[str, Any]) -> WorkloadRef | None:
+        metadata = obj.get("metadata") or {}
+        kind = f"{obj.get('apiVersion')}.{obj.get('kind')}"
+        ref = WorkloadRef(
+            str(obj.get("kind")),
+            str(metadata.get("namespace") or "default"),
+            str(metadata.get("name")),
+        )
+        if kind in MODELLED_KINDS:
+            return ref
+        self.unmodelled.note_kind(kind, f"{ref.namespace}/{ref.name}")
+        return None
+
+    def _compile(
+        self, objects: dict[int, list[tuple[int, int, Mapping[str, Any] | None]]]
+    ) -> tuple[list[dict[str, int]], list[dict[str, int]]]:
+        """Return the rows of the applications and of the workloads.
+
+        The templates of one workload stand together, in the order of its applications.
+        """
+        applications: list[dict[str, int]] = []
+        workloads: list[dict[str, int]] = []
+        for number, ref in enumerate(self.refs):
+            first = len(self.templates.rows)
+            lifetimes = lifetimes_of(self.trace, ref, self.parameters.speed)
+            for time, order, obj in objects[number]:
+                row = {"time": time * NS, "order": order, "workload": number, "template": UNSET}
+                if obj is not None:
+                    row |= application_row(ref, obj)
+                    template = obj if ref.kind == "Pod" else obj["spec"]["template"]
+                    row["template"] = self.templates.add(number, ref, template, lifetimes)
+                applications.append(row)
+            end = len(self.templates.rows)
+            workloads.append(
+                {"kind": _KINDS[ref.kind], "first_template": first, "end_template": end}
+            )
+        return applications, workloads
+
+
+def _priorities(trace: Trace) -> dict[str, int]:
+    """Return the values of the trace's PriorityClasses; the key `""` is the global default."""
+    values: dict[str, int] = {}
+    for event in trace.get("events") or ():
+        for obj in event.get("applied_objs") or ():
+            if obj.get("kind") == "PriorityClass":
+                value = int(obj.get("value", 0))
+                values[str((obj.get("metadata") or {}).get("name"))] = value
+                if obj.get("globalDefault"):
+                    values[""] = value
+    return values
+
+
+def _in_zone_turns(nodes: list[Node]) -> list[Node]:
+    """Order nodes as the scheduler lists them: one of each zone in turn.
+
+    Source: Kubernetes `pkg/scheduler/backend/cache/node_tree.go`.
+    """
+    zones: dict[tuple[str, str], list[Node]] = {}
+    for node in nodes:
+        zone = (
+            node.labels.get("topology.kubernetes.io/region", ""),
+            node.labels.get("topology.kubernetes.io/zone", ""),
+        )
+        zones.setdefault(zone, []).append(node)
+    most = max((len(members) for members in zones.values()), default=0)
+    return [members[i] for i in range(most) for members in zones.values() if i < len(members)]
+
+
+def _table(rows: Sequence[Mapping[str, int]], names: Sequence[str]) -> Any:
+    table = np.zeros((len(rows), len(names)), np.int64)
+    for i, row in enumerate(rows):
+        for j, name in enumerate(names):
+            table[i, j] = row.get(name, 0)
+    return table

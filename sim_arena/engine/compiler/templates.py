@@ -1,0 +1,270 @@
+"""From a pod template to its records: one template, its containers, its mask, its lifecycle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from sim_arena.engine.compiler.matching import node_mask
+from sim_arena.engine.compiler.rewriting import rewritten
+from sim_arena.engine.compiler.unmodelled import Unmodelled
+from sim_arena.engine.compiler.usage import usage_of
+from sim_arena.engine.program import ALWAYS, INIT, NEVER, ON_FAILURE, REGULAR, SIDECAR
+from sim_arena.nodes import Node
+from traces import TraceError, WorkloadRef
+from traces.arithmetic import UNSET
+from traces.quantities import parse_cpu, parse_memory
+
+__all__ = ["Interned", "Templates", "as_records"]
+
+Object = Mapping[str, Any]
+
+_RESTART_POLICIES = {"Always": ALWAYS, "OnFailure": ON_FAILURE, "Never": NEVER}
+_SYSTEM_PRIORITIES = {
+    "system-cluster-critical": 2_000_000_000,
+    "system-node-critical": 2_000_001_000,
+}
+_DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
+
+
+class Interned(dict[str, int]):
+    """Gives equal texts equal numbers, counting from 0."""
+
+    def __missing__(self, key: str) -> int:
+        self[key] = len(self)
+        return self[key]
+
+
+class Templates:
+    """Collects the pod templates of a trace.
+
+    Args:
+        nodes: the nodes, in the scheduler's order.
+        simkube: whether SimKube's rewriting applies.
+        priorities: PriorityClasses of the trace; the key `""` is the default.
+        unmodelled: where to note what the engine does not model.
+    """
+
+    def __init__(
+        self,
+        nodes: Sequence[Node],
+        *,
+        simkube: bool,
+        priorities: Mapping[str, int],
+        unmodelled: Unmodelled,
+    ) -> None:
+        self.rows: list[dict[str, int]] = []
+        self.containers: list[dict[str, int]] = []
+        self.lifecycles: list[int] = []
+        self.masks: list[list[int]] = []
+        self.extended: list[dict[str, int]] = []
+        self.names = Interned()
+        self._nodes = nodes
+        self._node_numbers = {node.name: number for number, node in enumerate(nodes)}
+        self._simkube = simkube
+        self._priorities = priorities
+        self._unmodelled = unmodelled
+        self._contents = Interned()
+        self._specs = Interned()
+        self._mask_numbers: dict[str, int] = {}
+
+    def add(
+        self, workload: int, ref: WorkloadRef, template: Object, lifetimes: Sequence[int]
+    ) -> int:
+        """Take a template in, and return its number.
+
+        Args:
+            workload: number of the workload that it belongs to.
+            ref: the workload's name, for messages.
+            template: the pod template, or the Pod itself.
+            lifetimes: nanoseconds that its pods run, in turn; UNSET for ever.
+
+        Raises:
+            TraceError: if a field cannot be understood.
+        """
+        spec = template.get("spec") or {}
+        if not isinstance(spec, Mapping) or not spec.get("containers"):
+            raise TraceError(f"{ref}: expected a pod template with containers, found none")
+        try:
+            return self._add(workload, ref, template, lifetimes)
+        except TraceError as error:
+            raise error.at(str(ref)) from error
+
+    def _add(
+        self, workload: int, ref: WorkloadRef, template: Object, lifetimes: Sequence[int]
+    ) -> int:
+        spec = rewritten(template["spec"]) if self._simkube else dict(template["spec"])
+        metadata = template.get("metadata") or {}
+        self._unmodelled.note_pod(ref, spec)
+        first = len(self.containers)
+        self._add_containers(ref, spec, metadata.get("annotations") or {})
+        first_lifecycle = len(self.lifecycles)
+        self.lifecycles.extend(lifetimes)
+        bare = _without_resources(spec)
+        content = [workload, metadata.get("labels"), metadata.get("annotations"), bare]
+        annotations = metadata.get("annotations") or {}
+        overhead = spec.get("overhead") or {}
+        pod_level = (spec.get("resources") or {}).get("requests") or {}
+        self.rows.append(
+            {
+                "workload": workload,
+                "content": self._contents[_text(content)],
+                "spec": self._specs[_text(bare)],
+                "mask": self._mask(spec),
+                "first_container": first,
+                "end_container": len(self.containers),
+                "first_lifecycle": first_lifecycle,
+                "end_lifecycle": len(self.lifecycles),
+                "priority": self._priority(ref, spec),
+                "overhead_cpu": parse_cpu(overhead.get("cpu", 0)),
+                "overhead_memory": parse_memory(overhead.get("memory", 0)),
+                "pod_cpu": parse_cpu(pod_level["cpu"]) if "cpu" in pod_level else UNSET,
+                "pod_memory": parse_memory(pod_level["memory"]) if "memory" in pod_level else UNSET,
+                "deletion_cost": _deletion_cost(annotations),
+                "bound": self._bound(spec),
+                "restart_policy": _RESTART_POLICIES.get(str(spec.get("restartPolicy")), ALWAYS),
+                "gated": int(bool(spec.get("schedulingGates"))),
+                "ignored": int(self._is_ignored(spec)),
+                "never_preempts": int(spec.get("preemptionPolicy") == "Never"),
+            }
+        )
+        self.extended.append(_extended_requests(spec))
+        return len(self.rows) - 1
+
+    def _add_containers(self, ref: WorkloadRef, spec: Object, annotations: Object) -> None:
+        number = len(self.rows)
+        for container in spec.get("initContainers") or ():
+            kind = SIDECAR if container.get("restartPolicy") == "Always" else INIT
+            self._add_container(ref, number, container, kind, annotations)
+        for container in spec["containers"]:
+            self._add_container(ref, number, container, REGULAR, annotations)
+
+    def _add_container(
+        self, ref: WorkloadRef, template: int, container: Object, kind: int, annotations: Object
+    ) -> None:
+        resources = container.get("resources") or {}
+        requests = resources.get("requests") or {}
+        limits = resources.get("limits") or {}
+        name = str(container["name"])
+        cpu, memory = usage_of(annotations, name)
+        row = {
+            "template": template,
+            "kind": kind,
+            "name": self.names[name],
+            "probe": int(bool(container.get("readinessProbe"))),
+            "usage_cpu": cpu if kind == REGULAR else 0,
+            "usage_memory": memory if kind == REGULAR else 0,
+            "cpu_request": parse_cpu(requests["cpu"]) if "cpu" in requests else UNSET,
+            "cpu_limit": parse_cpu(limits["cpu"]) if "cpu" in limits else UNSET,
+            "memory_request": parse_memory(requests["memory"]) if "memory" in requests else UNSET,
+            "memory_limit": parse_memory(limits["memory"]) if "memory" in limits else UNSET,
+        }
+        for resource in ("cpu", "memory"):
+            request, limit = row[f"{resource}_request"], row[f"{resource}_limit"]
+            if request != UNSET and limit != UNSET and request > limit:
+                self._unmodelled.note(
+                    f"{ref}: container {name} requests more {resource} than its limit: "
+                    f"the API server would refuse it, the engine does not"
+                )
+        self.containers.append(row)
+
+    def _mask(self, spec: Object) -> int:
+        affinity = (spec.get("affinity") or {}).get("nodeAffinity")
+        key = _text(
+            [spec.get("nodeSelector"), spec.get("nodeName"), spec.get("tolerations"), affinity]
+        )
+        if key not in self._mask_numbers:
+            mask = node_mask(spec, self._nodes)
+            self._mask_numbers[key] = len(self.masks)
+            self.masks.append(mask)
+        return self._mask_numbers[key]
+
+    def _priority(self, ref: WorkloadRef, spec: Object) -> int:
+        if spec.get("priority") is not None:
+            return int(spec["priority"])
+        name = spec.get("priorityClassName") or ""
+        if name in self._priorities:
+            return self._priorities[name]
+        if name in _SYSTEM_PRIORITIES:
+            return _SYSTEM_PRIORITIES[name]
+        if name:
+            self._unmodelled.note(
+                f"{ref}: PriorityClass {name} is not in the trace: the API server would refuse "
+                f"its pods, the engine takes priority 0"
+            )
+        return 0
+
+    def _bound(self, spec: Object) -> int:
+        return self._node_numbers.get(str(spec.get("nodeName")), UNSET)
+
+    def _is_ignored(self, spec: Object) -> bool:
+        """No scheduler acts: another one is named, or a node that does not exist."""
+        if spec.get("nodeName"):
+            return spec["nodeName"] not in self._node_numbers
+        return spec.get("schedulerName", "default-scheduler") != "default-scheduler"
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+
+
+def _deletion_cost(annotations: Object) -> int:
+    try:
+        return int(annotations.get(_DELETION_COST, 0))
+    except (TypeError, ValueError):
+        return 0  # as the controller takes a cost that it cannot read
+
+
+def _without_resources(spec: Object) -> dict[str, Any]:
+    """Return a spec without the cpu and memory of its containers, which are compared as numbers."""
+    bare = dict(spec)
+    for field in ("initContainers", "containers"):
+        if spec.get(field):
+            bare[field] = [_without_cpu_and_memory(container) for container in spec[field]]
+    return bare
+
+
+def _without_cpu_and_memory(container: Object) -> dict[str, Any]:
+    resources = {
+        field: {k: v for k, v in (values or {}).items() if k not in ("cpu", "memory")}
+        for field, values in (container.get("resources") or {}).items()
+        if field in ("requests", "limits")
+    }
+    kept = {field: values for field, values in resources.items() if values}
+    return {**container, "resources": kept}
+
+
+def _extended_requests(spec: Object) -> dict[str, int]:
+    """Sum the other resources by the same rule as cpu and memory: see engine/requests.py."""
+    running: dict[str, int] = {}
+    sidecars: dict[str, int] = {}
+    most: dict[str, int] = {}
+    for container in spec.get("initContainers") or ():
+        sidecar = container.get("restartPolicy") == "Always"
+        for name, amount in _other_requests(container).items():
+            most[name] = max(most.get(name, 0), amount + sidecars.get(name, 0))
+            if sidecar:
+                sidecars[name] = sidecars.get(name, 0) + amount
+                running[name] = running.get(name, 0) + amount
+    for container in spec["containers"]:
+        for name, amount in _other_requests(container).items():
+            running[name] = running.get(name, 0) + amount
+    return {name: max(running.get(name, 0), most.get(name, 0)) for name in {**running, **most}}
+
+
+def _other_requests(container: Object) -> dict[str, int]:
+    resources = container.get("resources") or {}
+    merged = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
+    return {k: parse_memory(v) for k, v in merged.items() if k not in ("cpu", "memory")}
+
+
+def as_records(rows: Sequence[Mapping[str, int]], dtype: np.dtype[Any]) -> Any:
+    """Return rows as one array of records."""
+    names = dtype.names or ()
+    records = np.zeros(len(rows), dtype)
+    for position, row in enumerate(rows):
+        records[position] = tuple(row.get(name, 0) for name in names)
+    return records

@@ -1,0 +1,76 @@
+"""Names every kind and field of a trace that the engine does not model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sim_arena.nodes import Node
+from traces import WorkloadRef
+
+__all__ = ["HARMLESS_KINDS", "MODELLED_KINDS", "Unmodelled"]
+
+Object = Mapping[str, Any]
+
+MODELLED_KINDS = {
+    "apps/v1.Deployment": "Deployment",
+    "apps/v1.ReplicaSet": "ReplicaSet",
+    "apps/v1.StatefulSet": "StatefulSet",
+    "v1.Pod": "Pod",
+}
+# They change nothing that is observed.
+HARMLESS_KINDS = frozenset(
+    {"v1.Namespace", "v1.ConfigMap", "v1.Secret", "v1.ServiceAccount", "v1.Service"}
+)
+_READ_ELSEWHERE = frozenset({"scheduling.k8s.io/v1.PriorityClass"})
+
+
+class Unmodelled:
+    """Collects warnings, each once, in the order in which they come up."""
+
+    def __init__(self) -> None:
+        self._notes: dict[str, None] = {}
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The warnings so far."""
+        return tuple(self._notes)
+
+    def note(self, text: str) -> None:
+        """Add a warning."""
+        self._notes[text] = None
+
+    def note_kind(self, kind: str, name: str) -> None:
+        """Note an object of a kind that is not modelled."""
+        if kind not in HARMLESS_KINDS and kind not in _READ_ELSEWHERE:
+            self.note(f"kind {kind} is not modelled: {name} is left out")
+
+    def note_pod(self, ref: WorkloadRef, spec: Object) -> None:
+        """Note the fields of a pod spec that are not modelled."""
+        for field in _unmodelled_fields(spec):
+            self.note(f"{ref}: {field} is not modelled")
+
+    def note_nodes(self, nodes: list[Node]) -> None:
+        """Note what the engine does not take from nodes."""
+        for node in nodes:
+            if any(taint.effect == "PreferNoSchedule" for taint in node.taints):
+                self.note(f"Node {node.name}: taints with effect PreferNoSchedule are not modelled")
+
+
+def _unmodelled_fields(spec: Object) -> list[str]:
+    found = [
+        field
+        for field in ("topologySpreadConstraints", "resourceClaims", "schedulingGroup")
+        if spec.get(field)
+    ]
+    affinity = spec.get("affinity") or {}
+    found.extend(f"affinity.{key}" for key in ("podAffinity", "podAntiAffinity") if affinity.get(key))
+    node_affinity = affinity.get("nodeAffinity") or {}
+    if node_affinity.get("preferredDuringSchedulingIgnoredDuringExecution"):
+        found.append("affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution")
+    if any(volume.get("persistentVolumeClaim") for volume in spec.get("volumes") or ()):
+        found.append("volumes[].persistentVolumeClaim")
+    containers = spec.get("containers") or ()
+    if any(port.get("hostPort") for c in containers for port in c.get("ports") or ()):
+        found.append("containers[].ports[].hostPort")
+    return found

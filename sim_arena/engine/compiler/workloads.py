@@ -1,0 +1,105 @@
+"""The fields of a workload's spec that its controller reads, and its pods' running times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sim_arena.engine.program import NS
+from traces import Trace, TraceError, WorkloadRef
+from traces.arithmetic import UNSET
+
+__all__ = ["application_row", "lifetimes_of"]
+
+Object = Mapping[str, Any]
+
+_GROUPS = {"Pod": "v1", "Deployment": "apps/v1", "ReplicaSet": "apps/v1", "StatefulSet": "apps/v1"}
+
+
+def application_row(ref: WorkloadRef, obj: Object) -> dict[str, int]:
+    """Return the fields of an `APPLICATION` record that an object sets.
+
+    Server-side apply drops the fields that an object no longer sets, so each application is
+    complete: what is missing has the API server's default.
+
+    Raises:
+        TraceError: if the object has no pod template, or a number is none.
+    """
+    spec = obj.get("spec")
+    if not isinstance(spec, Mapping) or (ref.kind != "Pod" and not spec.get("template")):
+        raise TraceError(f"{ref}: expected a spec with a pod template, found none")
+    if ref.kind == "Pod":
+        return {"replicas": 1, "min_ready": 0}
+    row = {
+        "replicas": _number(ref, spec, "replicas", 1),
+        "min_ready": _number(ref, spec, "minReadySeconds", 0) * NS,
+    }
+    if ref.kind == "Deployment":
+        row |= _deployment(ref, spec)
+    elif ref.kind == "StatefulSet":
+        row |= _stateful_set(ref, spec)
+    return row
+
+
+def _deployment(ref: WorkloadRef, spec: Object) -> dict[str, int]:
+    strategy = spec.get("strategy") or {}
+    rolling = strategy.get("rollingUpdate") or {}
+    surge, surge_percent = _int_or_percent(ref, rolling.get("maxSurge", "25%"))
+    unavailable, unavailable_percent = _int_or_percent(ref, rolling.get("maxUnavailable", "25%"))
+    return {
+        "recreate": int(strategy.get("type") == "Recreate"),
+        "paused": int(bool(spec.get("paused"))),
+        "surge": surge,
+        "surge_percent": surge_percent,
+        "unavailable": unavailable,
+        "unavailable_percent": unavailable_percent,
+    }
+
+
+def _stateful_set(ref: WorkloadRef, spec: Object) -> dict[str, int]:
+    strategy = spec.get("updateStrategy") or {}
+    rolling = strategy.get("rollingUpdate") or {}
+    return {
+        "parallel": int(spec.get("podManagementPolicy") == "Parallel"),
+        "on_delete": int(strategy.get("type") == "OnDelete"),
+        "partition": _number(ref, rolling, "partition", 0),
+    }
+
+
+def _number(ref: WorkloadRef, fields: Object, name: str, default: int) -> int:
+    value = fields.get(name)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise TraceError(f"{ref}: expected {name} to be a whole number >= 0, found {value!r}")
+    return value
+
+
+def _int_or_percent(ref: WorkloadRef, value: Any) -> tuple[int, int]:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value, 0
+    if isinstance(value, str) and value.endswith("%") and value[:-1].isdigit():
+        return int(value[:-1]), 1
+    raise TraceError(f"{ref}: expected a whole number or a percentage, found {value!r}")
+
+
+def lifetimes_of(trace: Trace, ref: WorkloadRef, speed: float) -> list[int]:
+    """Return how long a workload's pods run, in turn: nanoseconds, or UNSET for ever.
+
+    The pod hash under an owner is ignored for the kinds that SimKube knows; with several
+    hashes it takes any one, here the first.
+    """
+    lifecycles = trace.get("pod_lifecycles") or {}
+    found = lifecycles.get((f"{_GROUPS[ref.kind]}.{ref.kind}", f"{ref.namespace}/{ref.name}"))
+    if not found:
+        return []
+    return [_lifetime(ref, entry, speed) for entry in next(iter(found.values()))]
+
+
+def _lifetime(ref: WorkloadRef, entry: Object, speed: float) -> int:
+    finished = entry.get("Finished") if isinstance(entry, Mapping) else None
+    if finished is None:
+        return UNSET
+    if len(finished) != 2 or finished[1] < finished[0]:
+        raise TraceError(f"{ref}: expected a lifecycle [start, end], found {finished!r}")
+    return int((finished[1] - finished[0]) / speed) * NS

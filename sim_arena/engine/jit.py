@@ -1,0 +1,69 @@
+"""How the engine's functions are compiled.
+
+Numba's on-disk cache looks at one file only: it does not notice that a function called from
+another file has changed. So the cache lives in a folder named after a digest of all of the
+engine's sources, and a changed engine never runs stale code.
+
+`NUMBA_DISABLE_JIT=1` runs the same functions as plain Python.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import types
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+import platformdirs
+
+from traces import arithmetic
+
+__all__ = ["cache_folder", "jit", "jit_arithmetic"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@cache
+def cache_folder() -> Path:
+    """Return the folder of the compiled engine, keyed by its sources and by Numba's version."""
+    digest = hashlib.sha256(numba.__version__.encode())
+    sources = sorted(Path(__file__).parent.rglob("*.py"))
+    for source in [*sources, Path(arithmetic.__file__)]:
+        digest.update(source.name.encode())
+        digest.update(source.read_bytes())
+    root = Path(platformdirs.user_cache_dir("sim-arena"))
+    return root / "engine" / digest.hexdigest()[:16]
+
+
+def jit(function: Function) -> Function:
+    """Compile a function of the engine at its first call, without the interpreter's lock.
+
+    Division follows NumPy's rules (no exception in compiled code): the engine never divides by
+    a number that it has not checked.
+    """
+    if numba.config.DISABLE_JIT:
+        return function
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(cache_folder())  # read when the decorator runs, only then
+    try:
+        compiled: Function = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    finally:
+        numba.config.CACHE_DIR = before
+    return compiled
+
+
+def jit_arithmetic(name: str) -> Callable[..., Any]:
+    """Compile a function of `traces.arithmetic`, with those that it calls."""
+    function = getattr(arithmetic, name)
+    called = [
+        n
+        for n in function.__code__.co_names
+        if isinstance(getattr(arithmetic, n, None), types.FunctionType)
+    ]
+    scope = {**vars(arithmetic), **{n: jit_arithmetic(n) for n in called}}
+    copied = types.FunctionType(function.__code__, scope, name, function.__defaults__)
+    copied.__module__ = arithmetic.__name__
+    return jit(copied)

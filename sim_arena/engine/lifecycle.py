@@ -1,0 +1,359 @@
+"""A pod's way: made, bound, started, ready, finished or deleted.
+
+KWOK's stages as SimKube sets them: a bound pod is Running after the image pull delay and the
+start-up delay, and completes when it has run as long as the trace's lifecycle data say.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sim_arena.engine.choice import PULL, STARTUP, draw
+from sim_arena.engine.jit import jit
+from sim_arena.engine.program import INIT, NEVER
+from sim_arena.engine.queue import arrive, forget, wake_after_release
+from sim_arena.engine.state import (
+    AVAILABLE,
+    COMPLETE,
+    CRASHED,
+    DOWN,
+    FAILED,
+    GATED,
+    GONE,
+    NOWHERE,
+    PENDING,
+    RUNNING,
+    SILENT,
+    START,
+    SUCCEEDED,
+    UP,
+)
+from sim_arena.engine.timers import set_timer
+from sim_arena.engine.usage import start_container
+from traces.arithmetic import UNSET
+
+__all__ = [
+    "available",
+    "bind",
+    "complete",
+    "create_pod",
+    "delete_pod",
+    "mark_set",
+    "mark_workload",
+    "probe_failed",
+    "restart_container",
+    "start_pod",
+]
+
+
+@jit
+def _enqueue_dirty(state: Any, thing: int) -> None:
+    clock = state.clock[0]
+    room = state.dirty.shape[0]
+    state.dirty[(clock.dirty_first + clock.dirty) % room] = thing
+    clock.dirty += 1
+
+
+@jit
+def mark_set(state: Any, s: int) -> None:
+    """Let a set's controller look at it."""
+    if not state.sets[s].dirty:
+        state.sets[s].dirty = 1
+        _enqueue_dirty(state, s)
+
+
+@jit
+def mark_workload(state: Any, w: int) -> None:
+    """Let a workload's controller look at it."""
+    if not state.workloads[w].dirty:
+        state.workloads[w].dirty = 1
+        _enqueue_dirty(state, state.sets.shape[0] + w)
+
+
+@jit
+def _changed(state: Any, pod: Any) -> None:
+    """Tell the controllers of a pod that its state has changed, if they would do something."""
+    owner = state.sets[pod.set]
+    if owner.exists and owner.active != owner.replicas:
+        mark_set(state, pod.set)
+    if state.workloads[pod.workload].rolling:
+        mark_workload(state, pod.workload)
+
+
+@jit
+def _lifetime(program: Any, state: Any, template: int) -> int:
+    """Return how long the next pod of a template runs: UNSET for ever.
+
+    The counter is shared by all owners whose pods have equal specs, as SimKube's is.
+    """
+    counter = state.sets[state.sets[template].spec_owner]
+    number = counter.made
+    counter.made += 1
+    record = program.templates[template]
+    length = record.end_lifecycle - record.first_lifecycle
+    if length == 0:
+        return UNSET
+    return program.lifecycles[record.first_lifecycle + number % length]
+
+
+@jit
+def create_pod(program: Any, state: Any, s: int, template: int, ordinal: int) -> int:
+    """Make a pod of a template for a set, and hand it to the scheduler."""
+    clock = state.clock[0]
+    p = clock.pods
+    clock.pods += 1
+    pod = state.pods[p]
+    record = program.templates[template]
+    pod.template = template
+    pod.set = s
+    pod.workload = record.workload
+    pod.node = UNSET
+    pod.phase = PENDING
+    pod.ready = 0
+    pod.available = 0
+    pod.queue = NOWHERE
+    pod.attempts = 0
+    pod.rejected_fit = 0
+    pod.message = SILENT
+    pod.restarts = 0
+    pod.unready = 0
+    pod.ordinal = ordinal
+    pod.created = clock.now
+    pod.lifetime = _lifetime(program, state, template)
+    _link(state, s, p)
+    state.sets[s].active += 1
+    first = p * program.header[0].pod_containers
+    for slot in range(first, first + record.end_container - record.first_container):
+        container = state.containers[slot]
+        container.state = 0
+        container.ready = 0
+        container.restarts = 0
+        container.oom_killed = 0
+        container.crashes = 0
+    if record.bound != UNSET:
+        bind(program, state, p, record.bound)
+    elif record.gated:
+        pod.message = GATED
+    elif not record.ignored:
+        arrive(program, state, p)
+    return p
+
+
+@jit
+def _link(state: Any, s: int, p: int) -> None:
+    owner = state.sets[s]
+    pod = state.pods[p]
+    pod.previous = UNSET
+    pod.next = owner.head
+    if owner.head != UNSET:
+        state.pods[owner.head].previous = p
+    owner.head = p
+
+
+@jit
+def _unlink(state: Any, p: int) -> None:
+    pod = state.pods[p]
+    if pod.previous == UNSET:
+        state.sets[pod.set].head = pod.next
+    else:
+        state.pods[pod.previous].next = pod.next
+    if pod.next != UNSET:
+        state.pods[pod.next].previous = pod.previous
+
+
+@jit
+def _delay(low: int, high: int, random: int) -> int:
+    """KWOK's delay: uniform in [low, high), and `high` where that is not above `low`."""
+    if high <= low:
+        return high
+    return low + ((high - low) // 1000 * random >> 32) * 1000
+
+
+@jit
+def bind(program: Any, state: Any, p: int, n: int) -> None:
+    """Put a pod on a node; it starts after the lifecycle delays."""
+    pod = state.pods[p]
+    pod.node = n
+    pod.message = SILENT
+    _occupy(program, state, p, 1)
+    header = program.header[0]
+    wait = 0
+    if header.image_pull_jitter > 0 or header.pod_startup_jitter > 0:
+        seed = state.clock[0].seed
+        pull = draw(seed, PULL, p)
+        startup = draw(seed, STARTUP, p)
+        wait += _delay(header.image_pull_delay, header.image_pull_jitter, pull)
+        wait += _delay(header.pod_startup_delay, header.pod_startup_jitter, startup)
+    if wait > 0:
+        set_timer(state, state.clock[0].now + wait, START, p, 0, 0)
+    else:
+        start_pod(program, state, p)
+
+
+@jit
+def _occupy(program: Any, state: Any, p: int, sign: int) -> None:
+    pod = state.pods[p]
+    used = state.nodes[pod.node]
+    need = state.sets[pod.template]
+    used.cpu += sign * need.cpu
+    used.memory += sign * need.memory
+    used.scored_cpu += sign * need.placed_cpu
+    used.scored_memory += sign * need.placed_memory
+    used.pods += sign
+    for r in range(program.header[0].extended):
+        state.extended[pod.node, r] += sign * program.template_extended[pod.template, r]
+
+
+@jit
+def start_pod(program: Any, state: Any, p: int) -> None:
+    """Start a bound pod's containers (init containers are over at once, as in KWOK)."""
+    clock = state.clock[0]
+    pod = state.pods[p]
+    pod.phase = RUNNING
+    pod.started = clock.now
+    record = program.templates[pod.template]
+    first = p * program.header[0].pod_containers
+    for row in range(record.first_container, record.end_container):
+        if program.containers[row].kind != INIT:
+            pod.unready += 1
+    for row in range(record.first_container, record.end_container):
+        if program.containers[row].kind != INIT:
+            slot = first + row - record.first_container
+            _start(program, state, p, row, slot)
+    if pod.lifetime != UNSET and pod.phase == RUNNING:
+        set_timer(state, clock.now + pod.lifetime, COMPLETE, p, 0, 0)
+
+
+@jit
+def _start(program: Any, state: Any, p: int, row: int, slot: int) -> None:
+    pod = state.pods[p]
+    policy = program.templates[pod.template].restart_policy
+    start_container(state, program.containers[row], p, slot, policy)
+    if state.containers[slot].state == UP:
+        pod.unready -= 1
+        if pod.unready == 0:
+            _become_ready(program, state, p)
+    elif policy == NEVER and _all_down(program, state, p):
+        _finish(program, state, p, FAILED)
+
+
+@jit
+def _all_down(program: Any, state: Any, p: int) -> bool:
+    record = program.templates[state.pods[p].template]
+    first = p * program.header[0].pod_containers
+    for row in range(record.first_container, record.end_container):
+        if program.containers[row].kind != INIT:
+            if state.containers[first + row - record.first_container].state != DOWN:
+                return False
+    return True
+
+
+@jit
+def _min_ready(program: Any, state: Any, pod: Any) -> int:
+    application = state.workloads[pod.workload].application
+    return program.applications[application].min_ready
+
+
+@jit
+def _become_ready(program: Any, state: Any, p: int) -> None:
+    clock = state.clock[0]
+    pod = state.pods[p]
+    pod.ready = 1
+    pod.ready_since = clock.now
+    state.sets[pod.set].ready += 1
+    wait = _min_ready(program, state, pod)
+    if wait == 0:
+        _become_available(state, pod)
+    else:
+        token = clock.now // 1_000_000 & 0x7FFFFFFF
+        set_timer(state, clock.now + wait, AVAILABLE, p, 0, token)
+        _changed(state, pod)
+
+
+@jit
+def _become_available(state: Any, pod: Any) -> None:
+    pod.available = 1
+    state.sets[pod.set].available += 1
+    _changed(state, pod)
+
+
+@jit
+def available(state: Any, p: int, token: int) -> None:
+    """Count a pod as available that has been ready for minReadySeconds."""
+    pod = state.pods[p]
+    since = pod.ready_since // 1_000_000 & 0x7FFFFFFF
+    if pod.phase == RUNNING and pod.ready and not pod.available and since == token:
+        _become_available(state, pod)
+
+
+@jit
+def _become_unready(state: Any, pod: Any) -> None:
+    if pod.ready:
+        pod.ready = 0
+        state.sets[pod.set].ready -= 1
+        if pod.available:
+            pod.available = 0
+            state.sets[pod.set].available -= 1
+
+
+@jit
+def probe_failed(state: Any, p: int, slot: int, token: int) -> None:
+    """Make a container unready whose readiness probe has timed out for too long."""
+    container = state.containers[slot]
+    pod = state.pods[p]
+    if pod.phase == RUNNING and container.state == UP and container.restarts == token:
+        container.ready = 0
+        pod.unready += 1
+        _become_unready(state, pod)
+        _changed(state, pod)
+
+
+@jit
+def restart_container(program: Any, state: Any, p: int, slot: int, token: int) -> None:
+    """Start a crashed container again when its back-off is over."""
+    pod = state.pods[p]
+    container = state.containers[slot]
+    if pod.phase != RUNNING or container.state != CRASHED or container.restarts != token:
+        return
+    container.restarts += 1
+    pod.restarts += 1
+    row = program.templates[pod.template].first_container
+    _start(program, state, p, row + slot - p * program.header[0].pod_containers, slot)
+
+
+@jit
+def complete(program: Any, state: Any, p: int) -> None:
+    """End a pod that has run as long as its lifecycle data say."""
+    if state.pods[p].phase == RUNNING:
+        _finish(program, state, p, SUCCEEDED)
+
+
+@jit
+def _finish(program: Any, state: Any, p: int, phase: int) -> None:
+    """Succeeded and Failed pods don't exist for the scheduler: their node is free again."""
+    pod = state.pods[p]
+    _become_unready(state, pod)
+    pod.phase = phase
+    state.sets[pod.set].active -= 1
+    _occupy(program, state, p, -1)
+    wake_after_release(program, state)
+    _changed(state, pod)
+
+
+@jit
+def delete_pod(program: Any, state: Any, p: int) -> None:
+    """Remove a pod at once: fake nodes know no grace period."""
+    pod = state.pods[p]
+    _unlink(state, p)
+    _become_unready(state, pod)
+    active = pod.phase == PENDING or pod.phase == RUNNING
+    pod.phase = GONE
+    if not active:
+        return
+    state.sets[pod.set].active -= 1
+    if pod.node == UNSET:
+        forget(state, p)
+    else:
+        _occupy(program, state, p, -1)
+        wake_after_release(program, state)
+    _changed(state, pod)

@@ -1,0 +1,297 @@
+"""The event loop: what is to be done now, then what comes next in time.
+
+Within one moment the controllers act first, then the scheduler places one pod, and so on until
+nothing is left to do; only then does the time move on. The trace's events come before timers
+that are due at the same time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sim_arena.engine.applications import apply_next
+from sim_arena.engine.deployment import same_resources, sync_deployment
+from sim_arena.engine.filters import count_rejections, find_feasible
+from sim_arena.engine.heap import pop
+from sim_arena.engine.jit import jit
+from sim_arena.engine.lifecycle import (
+    available,
+    bind,
+    complete,
+    mark_set,
+    mark_workload,
+    probe_failed,
+    restart_container,
+    start_pod,
+)
+from sim_arena.engine.program import DEPLOYMENT, Arrays
+from sim_arena.engine.queue import fail, flush_leftovers, next_pod
+from sim_arena.engine.replicaset import sync_set
+from sim_arena.engine.requests import compute_requests
+from sim_arena.engine.scores import best_node
+from sim_arena.engine.state import (
+    AVAILABLE,
+    COMPLETE,
+    DONE,
+    FULL,
+    MORE,
+    NO_NODES,
+    PENDING,
+    PROBE,
+    RESTART,
+    START,
+    UNSCHEDULABLE,
+    State,
+)
+from sim_arena.engine.statefulset import sync_statefulset
+from traces.arithmetic import UNSET
+
+__all__ = ["advance", "reset"]
+
+_FAR = 1 << 62
+
+
+@jit
+def _program_at(programs: Any, b: int) -> Any:
+    return Arrays(
+        programs.header[b],
+        programs.nodes[b],
+        programs.templates[b],
+        programs.containers[b],
+        programs.applications[b],
+        programs.workloads[b],
+        programs.masks[b],
+        programs.node_extended[b],
+        programs.template_extended[b],
+        programs.lifecycles[b],
+    )
+
+
+@jit
+def _state_at(states: Any, b: int) -> Any:
+    return State(
+        states.clock[b],
+        states.nodes[b],
+        states.extended[b],
+        states.sets[b],
+        states.workloads[b],
+        states.pods[b],
+        states.containers[b],
+        states.rejections[b],
+        states.active[b],
+        states.backoff[b],
+        states.timers[b],
+        states.waiting[b],
+        states.dirty[b],
+        states.feasible[b],
+        states.scores[b],
+        states.scratch[b],
+    )
+
+
+@jit
+def reset(programs: Any, states: Any, seeds: Any, first: int, end: int) -> None:
+    """Set the runs `first` to `end - 1` of a batch back to the time before the first event."""
+    for b in range(first, end):
+        _reset(_program_at(programs, b), _state_at(states, b), seeds[b])
+
+
+@jit
+def _reset(program: Any, state: Any, seed: int) -> None:
+    clock = state.clock[0]
+    clock.now = 0
+    clock.seed = seed
+    clock.serial = 0
+    clock.cursor = 0
+    clock.pods = 0
+    clock.active = 0
+    clock.backoff = 0
+    clock.waiting = 0
+    clock.timers = 0
+    clock.dirty_first = 0
+    clock.dirty = 0
+    clock.start_node = 0
+    clock.flush_armed = 0
+    clock.sets = 0
+    clock.status = MORE
+    for n in range(program.header[0].nodes):
+        used = state.nodes[n]
+        used.cpu = 0
+        used.memory = 0
+        used.scored_cpu = 0
+        used.scored_memory = 0
+        used.pods = 0
+        for r in range(program.header[0].extended):
+            state.extended[n, r] = 0
+    for w in range(program.header[0].workloads):
+        workload = state.workloads[w]
+        workload.exists = 0
+        workload.application = UNSET
+        workload.template = UNSET
+        workload.current = UNSET
+        workload.rolling = 0
+        workload.dirty = 0
+    for t in range(program.header[0].templates):
+        _reset_set(program, state, t)
+
+
+@jit
+def _reset_set(program: Any, state: Any, t: int) -> None:
+    row = state.sets[t]
+    row.exists = 0
+    row.order = 0
+    row.template = t
+    row.replicas = 0
+    row.desired = 0
+    row.largest = 0
+    row.active = 0
+    row.ready = 0
+    row.available = 0
+    row.head = UNSET
+    row.dirty = 0
+    row.made = 0
+    row.spec_owner = t
+    compute_requests(program.templates[t], program.containers, row)
+    if program.header[0].lifecycles > 0:
+        row.spec_owner = _first_with_spec(program, state, t)
+
+
+@jit
+def _first_with_spec(program: Any, state: Any, t: int) -> int:
+    """Return the first template whose pods have the same spec."""
+    for u in range(t):
+        if state.sets[u].spec_owner == u:
+            if program.templates[u].spec == program.templates[t].spec:
+                if same_resources(program, u, t):
+                    return u
+    return t
+
+
+@jit
+def advance(
+    programs: Any, states: Any, until: Any, max_events: int, first: int, end: int
+) -> None:
+    """Run the runs `first` to `end - 1` of a batch.
+
+    Args:
+        programs: stacked `Arrays`.
+        states: stacked `State`.
+        until: nanoseconds, [batch]: each run stops when all up to and including this time is
+            done. `clock.status` is then `DONE`; `FULL` if the arrays must grow before the run
+            can go on; `MORE` if `max_events` were handled before.
+        max_events: how many scheduling attempts and moments a run may handle in this call.
+        first: first run.
+        end: the run after the last one.
+    """
+    for b in range(first, end):
+        program = _program_at(programs, b)
+        state = _state_at(states, b)
+        clock = state.clock[0]
+        clock.status = _advance(program, state, until[b], max_events)
+
+
+@jit
+def _advance(program: Any, state: Any, until: int, max_events: int) -> int:
+    clock = state.clock[0]
+    margin = 8 + 4 * program.header[0].pod_containers
+    events = 0
+    while events < max_events:
+        if clock.timers + margin > state.timers.shape[0]:
+            return FULL
+        if clock.dirty > 0:
+            if not _sync_next(program, state):
+                return FULL
+            continue
+        events += 1
+        p = next_pod(state)
+        if p != UNSET:
+            _schedule(program, state, p)
+        else:
+            step = _next_moment(program, state, until)
+            if step != MORE:
+                return step
+    return MORE
+
+
+@jit
+def _sync_next(program: Any, state: Any) -> bool:
+    """Let the controller that has waited longest act; False when the state is full."""
+    clock = state.clock[0]
+    room = state.dirty.shape[0]
+    thing = state.dirty[clock.dirty_first]
+    clock.dirty_first = (clock.dirty_first + 1) % room
+    clock.dirty -= 1
+    sets = state.sets.shape[0]
+    if thing < sets:
+        state.sets[thing].dirty = 0
+        if not sync_set(program, state, thing):
+            mark_set(state, thing)
+            return False
+        return True
+    w = thing - sets
+    state.workloads[w].dirty = 0
+    if program.workloads[w].kind == DEPLOYMENT:
+        sync_deployment(program, state, w)
+    elif not sync_statefulset(program, state, w):
+        mark_workload(state, w)
+        return False
+    return True
+
+
+@jit
+def _schedule(program: Any, state: Any, p: int) -> None:
+    """One scheduling cycle: filter, score, bind; or say why not."""
+    pod = state.pods[p]
+    if program.header[0].nodes == 0:
+        pod.message = NO_NODES
+        fail(state, p)
+        return
+    feasible = find_feasible(program, state, pod.template)
+    if feasible == 0:
+        pod.message = UNSCHEDULABLE
+        count_rejections(program, state, p)
+        fail(state, p)
+        return
+    bind(program, state, p, best_node(program, state, p, feasible))
+
+
+@jit
+def _next_moment(program: Any, state: Any, until: int) -> int:
+    """Move to the next event or timer, and handle it."""
+    clock = state.clock[0]
+    event = _FAR
+    if clock.cursor < program.header[0].applications:
+        event = program.applications[clock.cursor].time
+    timer = state.timers[0].a if clock.timers > 0 else _FAR
+    if min(event, timer) > until:
+        clock.now = max(clock.now, until)
+        return DONE
+    if event <= timer:
+        clock.now = max(clock.now, event)
+        return MORE if apply_next(program, state) else FULL
+    clock.now = timer
+    pop(state.timers, clock.timers)
+    clock.timers -= 1
+    _handle(program, state, state.timers[clock.timers])
+    return MORE
+
+
+@jit
+def _handle(program: Any, state: Any, timer: Any) -> None:
+    kind = timer.kind
+    p = timer.pod
+    slot = timer.container
+    token = timer.token
+    if kind == START:
+        if state.pods[p].phase == PENDING:
+            start_pod(program, state, p)
+    elif kind == COMPLETE:
+        complete(program, state, p)
+    elif kind == RESTART:
+        restart_container(program, state, p, slot, token)
+    elif kind == PROBE:
+        probe_failed(state, p, slot, token)
+    elif kind == AVAILABLE:
+        available(state, p, token)
+    else:
+        flush_leftovers(program, state)

@@ -1,0 +1,193 @@
+"""Reads a run's arrays as a person or a policy wants to see them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sim_arena.engine.messages import message
+from sim_arena.engine.program import INIT, NS, Program
+from sim_arena.engine.state import CRASHED, FAILED, GONE, PENDING, RUNNING, UP, State
+from sim_arena.observation import ContainerObservation, Observation
+from traces import WorkloadRef
+from traces.arithmetic import UNSET
+
+__all__ = ["WorkloadStatus", "observe", "status"]
+
+
+class WorkloadStatus(NamedTuple):
+    """One object of the trace and its pods.
+
+    `total` counts the pods in every phase; `reasons` maps a scheduler's message to the number
+    of pending pods that carry it.
+    """
+
+    kind: str
+    namespace: str
+    name: str
+    ready: int
+    pending: int
+    total: int
+    reasons: dict[str, int]
+
+
+def status(program: Program, state: State) -> list[WorkloadStatus]:
+    """Return one row for each workload of the program, in the trace's order."""
+    pods = state.pods[: state.clock["pods"][0]]
+    by_workload: dict[int, list[int]] = {}
+    for p in np.flatnonzero(pods["phase"] != GONE):
+        by_workload.setdefault(int(pods["workload"][p]), []).append(int(p))
+    rows = []
+    for w, ref in enumerate(program.workloads):
+        present = by_workload.get(w, [])
+        rows.append(
+            WorkloadStatus(
+                *ref,
+                ready=int(pods["ready"][present].sum()),
+                pending=int((pods["phase"][present] == PENDING).sum()),
+                total=len(present),
+                reasons=_reasons(program, state, present),
+            )
+        )
+    return rows
+
+
+def _reasons(program: Program, state: State, pods: list[int]) -> dict[str, int]:
+    texts = Counter(
+        text
+        for p in pods
+        if state.pods["phase"][p] == PENDING and (text := _message(program, state, p))
+    )
+    return dict(sorted(texts.items()))
+
+
+def _message(program: Program, state: State, p: int) -> str | None:
+    pod = state.pods[p]
+    return message(
+        int(pod["message"]),
+        state.rejections[p],
+        len(program.nodes),
+        program.extended,
+        never_preempts=bool(program.arrays.templates["never_preempts"][pod["template"]]),
+    )
+
+
+def observe(program: Program, state: State, ref: WorkloadRef) -> Observation:
+    """Return what is seen of one workload at the run's present time.
+
+    Raises:
+        KeyError: if the program has no such workload.
+    """
+    w = program.index(ref)
+    rows = state.pods[: state.clock["pods"][0]]
+    present = np.flatnonzero((rows["workload"] == w) & (rows["phase"] != GONE))
+    pods = rows[present]
+    running = present[pods["phase"] == RUNNING]
+    containers = _containers(program, state, w, present, running)
+    throttled = [c["throttled"] for c in containers if c["throttled"] is not None]
+    application = int(state.workloads["application"][w])
+    exists = bool(state.workloads["exists"][w])
+    observation = Observation(
+        ready=int(pods["ready"].sum()),
+        pending=int((pods["phase"] == PENDING).sum()),
+        total=len(present),
+        desired=int(program.arrays.applications["replicas"][application]) if exists else 0,
+        failed=int((pods["phase"] == FAILED).sum()),
+        restarts=int(pods["restarts"].sum()),
+        oom_killed=sum(c["oom_killed"] or 0 for c in containers),
+        throttled=max(throttled) if throttled else None,
+        reasons=_reasons(program, state, [int(p) for p in present]),
+        events=_events(state, present, pods),
+        containers=containers,
+        simulated_seconds=float(state.clock["now"][0]) / NS,
+        cluster="embedded",
+    )
+    observation.update(_nodes(program, state))
+    return observation
+
+
+def _nodes(program: Program, state: State) -> Observation:
+    nodes = program.arrays.nodes
+    used = state.nodes[: len(nodes)]
+    free_cpu = nodes["cpu"] - used["cpu"]
+    free_memory = nodes["memory"] - used["memory"]
+    return {  # type: ignore[typeddict-item]  # a part of an observation
+        "nodes": len(nodes),
+        "allocatable_cpu": int(nodes["cpu"].sum()),
+        "allocatable_memory": int(nodes["memory"].sum()),
+        "allocatable_pods": int(nodes["pods"].sum()),
+        "requested_cpu": int(used["cpu"].sum()),
+        "requested_memory": int(used["memory"].sum()),
+        "requested_pods": int(used["pods"].sum()),
+        "largest_free_cpu": int(free_cpu.max(initial=0)),
+        "largest_free_memory": int(free_memory.max(initial=0)),
+    }
+
+
+def _containers(
+    program: Program, state: State, w: int, present: Any, running: Any
+) -> list[ContainerObservation]:
+    """Describe the regular containers of the workload's current template."""
+    template = int(state.workloads["template"][w])
+    if template == UNSET:
+        return []
+    record = program.arrays.templates[template]
+    per_pod = int(program.arrays.header["pod_containers"][0])
+    described = []
+    for row in range(record["first_container"], record["end_container"]):
+        container = program.arrays.containers[row]
+        if container["kind"] == INIT:
+            continue
+        slot = row - record["first_container"]
+        states = state.containers[present * per_pod + slot]
+        up = state.containers[running * per_pod + slot]["state"] == UP
+        described.append(_container(program, container, states, bool(up.any())))
+    return described
+
+
+def _container(
+    program: Program, container: Any, states: Any, up: bool
+) -> ContainerObservation:
+    limit = int(container["cpu_limit"])
+    wanted = int(container["usage_cpu"])
+    return ContainerObservation(
+        name=program.container_names[container["name"]],
+        cpu_request=_set(container["cpu_request"]),
+        memory_request=_set(container["memory_request"]),
+        cpu_limit=_set(limit),
+        memory_limit=_set(container["memory_limit"]),
+        cpu_usage=(wanted if limit == UNSET else min(wanted, limit)) if up else None,
+        memory_usage=int(container["usage_memory"]) if up else None,
+        restarts=int(states["restarts"].sum()),
+        oom_killed=int(states["oom_killed"].sum()),
+        throttled=_throttled(container) if up else None,
+    )
+
+
+def _throttled(container: Any) -> float:
+    limit, wanted = int(container["cpu_limit"]), int(container["usage_cpu"])
+    return 0.0 if limit == UNSET or wanted <= limit else 1.0 - limit / wanted
+
+
+def _set(value: Any) -> int | None:
+    return None if value == UNSET else int(value)
+
+
+def _events(state: State, present: Any, pods: Any) -> list[str]:
+    """Return the reasons that `kubectl get events` would show of the present pods."""
+    reasons = []
+    if (pods["message"] != 0).any():
+        reasons.append("FailedScheduling")
+    per_pod = state.containers.shape[0] // state.pods.shape[0]
+    slots = (present[:, None] * per_pod + np.arange(per_pod)).ravel()
+    running = np.repeat(pods["phase"] == RUNNING, per_pod)
+    containers = state.containers[slots][running]
+    if (containers["state"] == CRASHED).any():
+        reasons.append("BackOff")
+    if (containers["oom_killed"] > 0).any():
+        reasons.append("OOMKilling")
+    if ((containers["state"] == UP) & (containers["ready"] == 0)).any():
+        reasons.append("Unhealthy")
+    return reasons

@@ -1,0 +1,242 @@
+"""A compiled trace: arrays of records, one array a concept.
+
+Everything that is static for an episode is decided when a trace is compiled. The event loop
+sees only these arrays; names and texts stay in `Program`'s Python fields, for people.
+
+Times are nanoseconds since the trace's first event, cpu is milli-CPU, memory is bytes.
+`UNSET` (-1) marks a field that a manifest does not have, and an index that points nowhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sim_arena.nodes import Node
+from traces import WorkloadRef, arithmetic
+
+__all__ = [
+    "APPLICATION",
+    "CONTAINER",
+    "DEPLOYMENT",
+    "HEADER",
+    "INIT",
+    "NEVER",
+    "NODE",
+    "NS",
+    "ON_FAILURE",
+    "POD",
+    "REASONS",
+    "REGULAR",
+    "REPLICA_SET",
+    "SIDECAR",
+    "STATEFUL_SET",
+    "TEMPLATE",
+    "Arrays",
+    "Program",
+]
+
+NS = 1_000_000_000
+
+# Kinds of workload.
+POD, DEPLOYMENT, REPLICA_SET, STATEFUL_SET = range(4)
+# Restart policies; Always is 0.
+ALWAYS, ON_FAILURE, NEVER = range(3)
+# Kinds of container.
+REGULAR, INIT, SIDECAR = range(3)
+
+# Why a node was passed over, in the order of the columns in which a pod's rejections are
+# counted; the extended resources' columns follow. The texts are the scheduler's own.
+REASONS = (
+    "",  # 0 is "passes"
+    "node(s) were unschedulable",
+    "node(s) didn't match the requested node name",
+    "node(s) had untolerated taint(s)",
+    "node(s) didn't match Pod's node affinity/selector",
+    "Too many pods",
+    "Insufficient cpu",
+    "Insufficient memory",
+    "No preemption victims found for incoming pod",
+    "Preemption is not helpful for scheduling",
+)
+
+
+def _record(*fields: tuple[str, str]) -> np.dtype[Any]:
+    return np.dtype(list(fields), align=True)
+
+
+HEADER = _record(
+    ("nodes", "i8"),
+    ("templates", "i8"),
+    ("containers", "i8"),
+    ("applications", "i8"),
+    ("workloads", "i8"),
+    ("extended", "i8"),
+    ("lifecycles", "i8"),
+    ("pod_containers", "i8"),  # most containers in one pod
+    ("image_pull_delay", "i8"),
+    ("image_pull_jitter", "i8"),
+    ("pod_startup_delay", "i8"),
+    ("pod_startup_jitter", "i8"),
+)
+NODE = _record(("cpu", "i8"), ("memory", "i8"), ("pods", "i8"))
+TEMPLATE = _record(
+    ("workload", "i8"),
+    ("content", "i8"),  # equal for equal templates of a workload, resources aside
+    ("spec", "i8"),  # equal for equal pod specs of all workloads, resources aside
+    ("mask", "i8"),
+    ("first_container", "i8"),
+    ("end_container", "i8"),
+    ("first_lifecycle", "i8"),
+    ("end_lifecycle", "i8"),
+    ("priority", "i8"),
+    ("overhead_cpu", "i8"),
+    ("overhead_memory", "i8"),
+    ("pod_cpu", "i8"),
+    ("pod_memory", "i8"),
+    ("deletion_cost", "i8"),
+    ("bound", "i8"),  # the node that the manifest names, or UNSET
+    ("restart_policy", "i8"),
+    ("gated", "i8"),
+    ("never_preempts", "i8"),
+    ("ignored", "i8"),  # another scheduler's pod
+)
+CONTAINER = _record(
+    ("template", "i8"),
+    ("kind", "i8"),
+    ("name", "i8"),
+    ("probe", "i8"),
+    ("usage_cpu", "i8"),
+    ("usage_memory", "i8"),
+    ("cpu_request", "i8"),
+    ("cpu_limit", "i8"),
+    ("memory_request", "i8"),
+    ("memory_limit", "i8"),
+)
+APPLICATION = _record(
+    ("time", "i8"),
+    ("workload", "i8"),
+    ("template", "i8"),  # UNSET: the object is deleted
+    ("replicas", "i8"),
+    ("min_ready", "i8"),
+    ("surge", "i8"),
+    ("unavailable", "i8"),
+    ("surge_percent", "i8"),
+    ("unavailable_percent", "i8"),
+    ("recreate", "i8"),
+    ("paused", "i8"),
+    ("parallel", "i8"),
+    ("on_delete", "i8"),
+    ("partition", "i8"),
+)
+WORKLOAD = _record(("kind", "i8"), ("first_template", "i8"), ("end_template", "i8"))
+
+
+class Arrays(NamedTuple):
+    """The arrays of one program, or of a batch of them (with a leading axis)."""
+
+    header: Any
+    nodes: Any
+    templates: Any
+    containers: Any
+    applications: Any
+    workloads: Any
+    masks: Any  # [mask, node]: 0, or the reason why a static filter rejects the node
+    node_extended: Any  # [node, resource]
+    template_extended: Any  # [template, resource]
+    lifecycles: Any  # nanoseconds from Running to Succeeded; UNSET: never
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A trace on given nodes, compiled.
+
+    Attributes:
+        arrays: what the event loop reads.
+        workloads: the trace's objects, in order of appearance.
+        container_names: names by the number in a container's record.
+        extended: names of the extended resources.
+        nodes: the nodes in the scheduler's order.
+        warnings: every kind and field that the engine does not model, by name.
+        duration_s: where the window ends, in seconds after the first event.
+    """
+
+    arrays: Arrays
+    workloads: tuple[WorkloadRef, ...]
+    container_names: tuple[str, ...]
+    extended: tuple[str, ...]
+    nodes: tuple[Node, ...]
+    warnings: tuple[str, ...]
+    duration_s: int
+
+    def index(self, ref: WorkloadRef) -> int:
+        """Return the number of a workload.
+
+        Raises:
+            KeyError: if the trace has no such workload.
+        """
+        try:
+            return self.workloads.index(ref)
+        except ValueError:
+            raise KeyError(ref) from None
+
+    def edit_container(
+        self,
+        ref: WorkloadRef,
+        resource: str,
+        op: str,
+        amount: int,
+        low: int = 0,
+        high: int = arithmetic.UNBOUNDED,
+        *,
+        container: str | None = None,
+    ) -> Program:
+        """Return a program whose workload has other requests or limits.
+
+        It equals the program compiled from the trace with the same edit.
+
+        Args:
+            ref: the workload.
+            resource: `cpu` or `memory`.
+            op: `change_request`, `change_limit` or `set_limit` of `traces.arithmetic`.
+            amount: the step or the value, in milli-CPU or bytes.
+            low: lower bound of the result.
+            high: upper bound of the result.
+            container: the container's name; by default the first regular one.
+        """
+        change = {
+            "change_request": arithmetic.change_request,
+            "change_limit": arithmetic.change_limit,
+            "set_limit": arithmetic.set_limit,
+        }[op]
+        containers = self.arrays.containers.copy()
+        request, limit = f"{resource}_request", f"{resource}_limit"
+        for row in self._containers_named(ref, container):
+            before = int(containers[request][row]), int(containers[limit][row])
+            containers[request][row], containers[limit][row] = change(*before, amount, low, high)
+        return replace(self, arrays=self.arrays._replace(containers=containers))
+
+    def edit_replicas(
+        self, ref: WorkloadRef, step: int, low: int = 0, high: int = arithmetic.UNBOUNDED
+    ) -> Program:
+        """Return a program whose workload has `step` more replicas wherever it is applied."""
+        applications = self.arrays.applications.copy()
+        for row in np.flatnonzero(applications["workload"] == self.index(ref)):
+            if applications["template"][row] != arithmetic.UNSET:
+                before = int(applications["replicas"][row])
+                applications["replicas"][row] = arithmetic.change_replicas(before, step, low, high)
+        return replace(self, arrays=self.arrays._replace(applications=applications))
+
+    def _containers_named(self, ref: WorkloadRef, container: str | None) -> list[int]:
+        workload = self.arrays.workloads[self.index(ref)]
+        rows: list[int] = []
+        for template in self.arrays.templates[workload["first_template"] : workload["end_template"]]:
+            for row in range(template["first_container"], template["end_container"]):
+                record = self.arrays.containers[row]
+                name = self.container_names[record["name"]]
+                if name == container or (container is None and record["kind"] == REGULAR):
+                    rows.append(row)
+                    break
+        return rows

@@ -1,0 +1,155 @@
+"""The scheduling queue: pods that are to be tried, pods in back-off, pods that wait for an event.
+
+Source: Kubernetes `pkg/scheduler/backend/queue/` (scheduling_queue.go, active_queue.go,
+backoff_queue.go) with the features that 1.36 has on: queueing hints, and taking pods out of
+back-off when the active queue is empty.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sim_arena.engine.heap import pop, push
+from sim_arena.engine.jit import jit
+from sim_arena.engine.program import NS
+from sim_arena.engine.state import ACTIVE, BACKOFF, FLUSH, NOWHERE, PENDING, WAITING
+from sim_arena.engine.timers import set_timer
+
+__all__ = ["arrive", "fail", "flush_leftovers", "forget", "next_pod", "wake_after_release"]
+
+_MAX_BACKOFF = 10
+_LEFTOVER_AGE = 300 * NS
+_FLUSH_PERIOD = 30 * NS
+
+
+@jit
+def _to_active(program: Any, state: Any, p: int) -> None:
+    clock = state.clock[0]
+    pod = state.pods[p]
+    pod.queue = ACTIVE
+    entry = state.active[clock.active]
+    entry.a = -program.templates[pod.template].priority
+    entry.b = pod.stamp
+    entry.c = 0
+    entry.pod = p
+    push(state.active, clock.active)
+    clock.active += 1
+
+
+@jit
+def arrive(program: Any, state: Any, p: int) -> None:
+    """Put a new pod into the active queue."""
+    clock = state.clock[0]
+    clock.serial += 1
+    state.pods[p].stamp = clock.serial
+    _to_active(program, state, p)
+
+
+@jit
+def fail(state: Any, p: int) -> None:
+    """Let a pod that no node could take wait for an event that can help it."""
+    clock = state.clock[0]
+    pod = state.pods[p]
+    clock.serial += 1
+    pod.stamp = clock.serial
+    pod.attempted = clock.now
+    pod.attempts += 1
+    pod.queue = WAITING
+    pod.waiting_at = clock.waiting
+    state.waiting[clock.waiting] = p
+    clock.waiting += 1
+    if not clock.flush_armed:
+        clock.flush_armed = 1
+        set_timer(state, clock.now + _LEFTOVER_AGE, FLUSH, 0, 0, 0)
+
+
+@jit
+def forget(state: Any, p: int) -> None:
+    """Take a pod that is deleted out of the queue; entries in the heaps are skipped later."""
+    if state.pods[p].queue == WAITING:
+        _leave(state, p)
+    state.pods[p].queue = NOWHERE
+
+
+@jit
+def _leave(state: Any, p: int) -> None:
+    clock = state.clock[0]
+    clock.waiting -= 1
+    last = state.waiting[clock.waiting]
+    hole = state.pods[p].waiting_at
+    state.waiting[hole] = last
+    state.pods[last].waiting_at = hole
+
+
+@jit
+def _retry(program: Any, state: Any, p: int) -> None:
+    """Move a waiting pod on: to the active queue, or to back-off while that lasts."""
+    clock = state.clock[0]
+    pod = state.pods[p]
+    _leave(state, p)
+    failures = min(pod.attempts, 5)
+    seconds = min(1 << (failures - 1), _MAX_BACKOFF)
+    over = (pod.attempted + seconds * NS) // NS
+    if over < clock.now // NS:
+        _to_active(program, state, p)
+        return
+    pod.queue = BACKOFF
+    entry = state.backoff[clock.backoff]
+    entry.a = over
+    entry.b = -program.templates[pod.template].priority
+    entry.c = pod.stamp
+    entry.pod = p
+    push(state.backoff, clock.backoff)
+    clock.backoff += 1
+
+
+@jit
+def wake_after_release(program: Any, state: Any) -> None:
+    """Retry the pods that NodeResourcesFit rejected: a bound pod was deleted or has finished."""
+    clock = state.clock[0]
+    i = 0
+    while i < clock.waiting:
+        p = state.waiting[i]
+        if state.pods[p].rejected_fit:
+            _retry(program, state, p)  # another one takes its place in the list
+        else:
+            i += 1
+
+
+@jit
+def flush_leftovers(program: Any, state: Any) -> None:
+    """Retry the pods whose last attempt is more than five minutes ago."""
+    clock = state.clock[0]
+    i = 0
+    while i < clock.waiting:
+        p = state.waiting[i]
+        if clock.now - state.pods[p].attempted > _LEFTOVER_AGE:
+            _leave(state, p)
+            _to_active(program, state, p)
+        else:
+            i += 1
+    clock.flush_armed = 0
+    if clock.waiting > 0:
+        clock.flush_armed = 1
+        set_timer(state, clock.now + _FLUSH_PERIOD, FLUSH, 0, 0, 0)
+
+
+@jit
+def next_pod(state: Any) -> int:
+    """Take the next pod to be scheduled, or -1: from back-off only when none is active."""
+    clock = state.clock[0]
+    while clock.active > 0:
+        pop(state.active, clock.active)
+        clock.active -= 1
+        p = state.active[clock.active].pod
+        if state.pods[p].queue == ACTIVE and state.pods[p].phase == PENDING:
+            state.pods[p].queue = NOWHERE
+            return p
+    while clock.backoff > 0:
+        pop(state.backoff, clock.backoff)
+        clock.backoff -= 1
+        p = state.backoff[clock.backoff].pod
+        if state.pods[p].queue == BACKOFF and state.pods[p].phase == PENDING:
+            state.pods[p].queue = NOWHERE
+            return p
+    return -1

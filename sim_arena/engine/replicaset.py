@@ -1,0 +1,162 @@
+"""The ReplicaSet controller: as many active pods as asked for.
+
+Sources: Kubernetes `pkg/controller/replicaset/replica_set.go` (manageReplicas) and
+`pkg/controller/controller_utils.go` (ActivePodsWithRanks: which pods go first).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sim_arena.engine.choice import UID, draw
+from sim_arena.engine.jit import jit
+from sim_arena.engine.lifecycle import create_pod, delete_pod, mark_set
+from sim_arena.engine.program import NS
+from sim_arena.engine.state import PENDING, RUNNING
+from traces.arithmetic import UNSET
+
+__all__ = ["sync_set"]
+
+_BURST = 500
+
+
+@jit
+def sync_set(program: Any, state: Any, s: int) -> bool:
+    """Make or delete pods; return False when there is no room for more pods in the state."""
+    clock = state.clock[0]
+    owner = state.sets[s]
+    if not owner.exists:
+        return True
+    missing = owner.replicas - owner.active
+    for _ in range(missing):
+        if clock.pods == state.pods.shape[0]:
+            return False
+        create_pod(program, state, s, owner.template, UNSET)
+    if missing < 0:
+        surplus = -missing
+        if surplus > _BURST:
+            surplus = _BURST
+            mark_set(state, s)
+        _delete_surplus(program, state, s, surplus)
+    return True
+
+
+@jit
+def _delete_surplus(program: Any, state: Any, s: int, count: int) -> None:
+    _rank(program, state, s)
+    pods = state.scratch
+    size = 0
+    p = state.sets[s].head
+    while p != UNSET:
+        pod = state.pods[p]
+        if pod.phase == PENDING or pod.phase == RUNNING:
+            pods[size] = p
+            size += 1
+        p = pod.next
+    for i in range(size // 2 - 1, -1, -1):
+        _sift(program, state, pods, i, size)
+    for _ in range(count):
+        first = pods[0]
+        size -= 1
+        pods[0] = pods[size]
+        _sift(program, state, pods, 0, size)
+        delete_pod(program, state, first)
+
+
+@jit
+def _sift(program: Any, state: Any, pods: Any, parent: int, size: int) -> None:
+    while True:
+        child = 2 * parent + 1
+        if child >= size:
+            return
+        if child + 1 < size and _goes_first(program, state, pods[child + 1], pods[child]):
+            child += 1
+        if not _goes_first(program, state, pods[child], pods[parent]):
+            return
+        pods[parent], pods[child] = pods[child], pods[parent]
+        parent = child
+
+
+@jit
+def _rank(program: Any, state: Any, s: int) -> None:
+    """Give each pod of a set the number of its owner's pods on its node.
+
+    The owner is the Deployment where there is one: its ReplicaSets count together.
+    """
+    workload = program.workloads[program.templates[s].workload]
+    counts = state.feasible
+    for n in range(program.header[0].nodes):
+        counts[n] = 0
+    for pass_ in range(2):
+        for other in range(workload.first_template, workload.end_template):
+            p = state.sets[other].head if state.sets[other].exists else UNSET
+            while p != UNSET:
+                pod = state.pods[p]
+                if pod.node != UNSET and (pod.phase == PENDING or pod.phase == RUNNING):
+                    if pass_ == 0:
+                        counts[pod.node] += 1
+                    else:
+                        pod.rank = counts[pod.node]
+                p = pod.next
+
+
+@jit
+def _goes_first(program: Any, state: Any, p: int, q: int) -> bool:
+    """Say whether pod `p` is deleted before pod `q`."""
+    a = state.pods[p]
+    b = state.pods[q]
+    if (a.node == UNSET) != (b.node == UNSET):
+        return a.node == UNSET
+    if a.phase != b.phase:
+        return a.phase == PENDING
+    if a.ready != b.ready:
+        return b.ready
+    cost_a = program.templates[a.template].deletion_cost
+    cost_b = program.templates[b.template].deletion_cost
+    if cost_a != cost_b:
+        return cost_a < cost_b
+    if a.node != UNSET and a.rank != b.rank:
+        return a.rank > b.rank
+    return _younger_goes_first(state, p, q)
+
+
+@jit
+def _younger_goes_first(state: Any, p: int, q: int) -> bool:
+    a = state.pods[p]
+    b = state.pods[q]
+    now = state.clock[0].now
+    if a.ready and a.ready_since // NS != b.ready_since // NS:
+        return _by_age(state, now, a.ready_since, b.ready_since, p, q)
+    if a.restarts != b.restarts:
+        return a.restarts > b.restarts
+    if a.created // NS != b.created // NS:
+        return _by_age(state, now, a.created, b.created, p, q)
+    return _uid_before(state, p, q)
+
+
+@jit
+def _by_age(state: Any, now: int, time_a: int, time_b: int, p: int, q: int) -> bool:
+    """Compare ages by their power of two in nanoseconds; within one power the UID decides."""
+    age_a = _log2(now - time_a // NS * NS)
+    age_b = _log2(now - time_b // NS * NS)
+    if age_a != age_b:
+        return age_a < age_b
+    return _uid_before(state, p, q)
+
+
+@jit
+def _log2(age: int) -> int:
+    power = -1
+    while age > 0:
+        age >>= 1
+        power += 1
+    return power
+
+
+@jit
+def _uid_before(state: Any, p: int, q: int) -> bool:
+    """UIDs are random: the seed stands in for them."""
+    seed = state.clock[0].seed
+    a = draw(seed, UID, p)
+    b = draw(seed, UID, q)
+    return a < b or (a == b and p < q)

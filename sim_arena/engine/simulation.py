@@ -1,0 +1,143 @@
+"""Runs compiled programs: one at a time, or a batch with the same code."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from sim_arena.engine import loop
+from sim_arena.engine.observe import WorkloadStatus, observe, status
+from sim_arena.engine.program import NS, Program
+from sim_arena.engine.stack import stack
+from sim_arena.engine.state import DONE, FULL, State, allocate, grow
+from sim_arena.observation import Observation
+from traces import WorkloadRef
+
+__all__ = ["Batch", "Simulation"]
+
+_ROOM = 64  # pods to begin with; doubled when that is not enough
+_NO_LIMIT = 1 << 62
+
+
+class Batch:
+    """Runs many programs at once, each in its own time.
+
+    A batch gives exactly what its programs give one by one. The work is shared by threads: the
+    compiled loop needs no interpreter lock.
+
+    Args:
+        programs: compiled traces.
+        seeds: one for each program; decides ties and random delays.
+        threads: how many threads to use; by default one for each core.
+    """
+
+    def __init__(
+        self, programs: Sequence[Program], seeds: Sequence[int], *, threads: int | None = None
+    ) -> None:
+        if len(programs) != len(seeds):
+            raise ValueError(
+                f"expected a seed for each program, found {len(programs)} programs and "
+                f"{len(seeds)} seeds"
+            )
+        self.programs = list(programs)
+        self._seeds = np.array(seeds, np.int64)
+        self._threads = threads or os.cpu_count() or 1
+        self._stacked = stack(self.programs)
+        self._state = allocate(self._stacked, _ROOM)
+        self._in_slices(loop.reset, self._stacked, self._state, self._seeds)
+
+    @property
+    def state(self) -> State:
+        """The arrays of the runs, stacked: for those who know them."""
+        return self._state
+
+    def advance(self, until_s: float | None = None) -> None:
+        """Run every program up to and including a time.
+
+        Args:
+            until_s: seconds since the trace's first event; None: each program's own end.
+        """
+        ends = [p.duration_s if until_s is None else until_s for p in self.programs]
+        until = np.array([round(end * NS) for end in ends], np.int64)
+        while not self._step(until, _NO_LIMIT):
+            pass
+
+    def advance_some(self, until_s: float, max_events: int) -> bool:
+        """Run until a time or until each run handled `max_events`; say whether all are done."""
+        until = np.full(len(self.programs), round(until_s * NS), np.int64)
+        return self._step(until, max_events)
+
+    def _step(self, until: Any, max_events: int) -> bool:
+        self._in_slices(loop.advance, self._stacked, self._state, until, max_events)
+        stopped = self._state.clock["status"][:, 0]
+        if (stopped == FULL).any():
+            self._state = grow(self._stacked, self._state)
+        return bool((stopped == DONE).all())
+
+    def _in_slices(self, kernel: Any, *arguments: Any) -> None:
+        count = len(self.programs)
+        threads = min(self._threads, max(1, count // 16))
+        if threads == 1:
+            kernel(*arguments, 0, count)
+            return
+        bounds = [count * i // threads for i in range(threads + 1)]
+        with ThreadPoolExecutor(threads) as pool:
+            for future in [
+                pool.submit(kernel, *arguments, first, end)
+                for first, end in zip(bounds, bounds[1:], strict=False)
+            ]:
+                future.result()
+
+    def observe(self, i: int, ref: WorkloadRef) -> Observation:
+        """Return what is seen of a workload in run `i` at its present time."""
+        return observe(self.programs[i], self._at(i), ref)
+
+    def status(self, i: int) -> list[WorkloadStatus]:
+        """Return what is seen of each workload in run `i` at its present time."""
+        return status(self.programs[i], self._at(i))
+
+    def _at(self, i: int) -> State:
+        return State(*(array[i] for array in self._state))
+
+
+class Simulation:
+    """Runs one program: a batch of one.
+
+    Args:
+        program: a compiled trace.
+        seed: decides ties and random delays.
+    """
+
+    def __init__(self, program: Program, seed: int = 0) -> None:
+        self.program = program
+        self._batch = Batch([program], [seed], threads=1)
+
+    def advance(self, until_s: float | None = None) -> None:
+        """Run up to and including a time, in seconds; None: to the end of the window."""
+        self._batch.advance(until_s)
+
+    def advance_some(self, until_s: float, max_events: int) -> bool:
+        """Run until a time or `max_events`; say whether the time was reached."""
+        return self._batch.advance_some(until_s, max_events)
+
+    def observe(self, ref: WorkloadRef) -> Observation:
+        """Return what is seen of a workload at the present time."""
+        return self._batch.observe(0, ref)
+
+    def status(self) -> list[WorkloadStatus]:
+        """Return what is seen of each workload at the present time."""
+        return self._batch.status(0)
+
+    @property
+    def state(self) -> State:
+        """The run's arrays: for those who know them."""
+        return State(*(array[0] for array in self._batch.state))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Everything that is not modelled, by name."""
+        return self.program.warnings

@@ -1,0 +1,30 @@
+"""Many programs side by side: each array gets a leading axis, short ones are filled up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from sim_arena.engine.program import Arrays, Program
+
+__all__ = ["stack"]
+
+
+def stack(programs: Sequence[Program]) -> Arrays:
+    """Return the arrays of programs as one batch.
+
+    The headers hold the true lengths; what fills a shorter array up is never read.
+    """
+    columns = zip(*(program.arrays for program in programs), strict=True)
+    return Arrays(*(_stack(column) for column in columns))
+
+
+def _stack(column: Sequence[Any]) -> Any:
+    first = column[0]
+    shape = tuple(max(array.shape[axis] for array in column) for axis in range(first.ndim))
+    stacked = np.zeros((len(column), *shape), first.dtype)
+    for position, array in enumerate(column):
+        stacked[(position, *(slice(length) for length in array.shape))] = array
+    return stacked.view(np.recarray) if stacked.dtype.names else stacked

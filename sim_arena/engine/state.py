@@ -1,0 +1,206 @@
+"""What changes while a program runs: arrays of records that are reused from run to run."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sim_arena.engine.program import REASONS, Arrays
+
+__all__ = [
+    "CLOCK",
+    "CONTAINER_STATE",
+    "ENTRY",
+    "FAILED",
+    "GONE",
+    "PENDING",
+    "POD_STATE",
+    "RUNNING",
+    "SET_STATE",
+    "SUCCEEDED",
+    "WORKLOAD_STATE",
+    "State",
+    "allocate",
+    "grow",
+]
+
+# Phases of a pod; GONE is a deleted one, whose row stays.
+PENDING, RUNNING, SUCCEEDED, FAILED, GONE = range(5)
+# Where a pod stands with the scheduler.
+NOWHERE, ACTIVE, BACKOFF, WAITING = range(4)
+# What the PodScheduled condition says.
+SILENT, UNSCHEDULABLE, GATED, NO_NODES = range(4)
+# States of a container.
+CREATED, UP, CRASHED, DOWN = range(4)
+# Kinds of timer.
+START, COMPLETE, RESTART, PROBE, AVAILABLE, FLUSH = range(6)
+# Why a run stopped.
+DONE, FULL, MORE = range(3)
+
+
+def _record(*fields: tuple[str, str]) -> np.dtype[Any]:
+    return np.dtype(list(fields), align=True)
+
+
+CLOCK = _record(
+    ("now", "i8"),
+    ("seed", "i8"),
+    ("serial", "i8"),  # one number for every push, so that equal times keep their order
+    ("cursor", "i8"),  # the next application
+    ("pods", "i8"),
+    ("active", "i8"),
+    ("backoff", "i8"),
+    ("waiting", "i8"),
+    ("timers", "i8"),
+    ("dirty_first", "i8"),
+    ("dirty", "i8"),
+    ("start_node", "i8"),
+    ("flush_armed", "i8"),
+    ("sets", "i8"),
+    ("status", "i8"),
+)
+NODE_STATE = _record(
+    ("cpu", "i8"),
+    ("memory", "i8"),
+    ("scored_cpu", "i8"),  # with the scheduler's defaults for containers without requests
+    ("scored_memory", "i8"),
+    ("pods", "i8"),
+)
+# One row a template. A ReplicaSet of a Deployment has the row of its template; a StatefulSet's
+# or ReplicaSet's own pods, and a bare Pod, have the row of the object's first template.
+SET_STATE = _record(
+    ("exists", "i8"),
+    ("order", "i8"),  # of creation
+    ("template", "i8"),  # of the pods that it makes
+    ("replicas", "i8"),
+    ("desired", "i8"),  # annotation deployment.kubernetes.io/desired-replicas
+    ("largest", "i8"),  # annotation deployment.kubernetes.io/max-replicas
+    ("active", "i8"),
+    ("ready", "i8"),
+    ("available", "i8"),
+    ("head", "i8"),
+    ("dirty", "i8"),
+    ("made", "i8"),  # pods ever made, per spec: see lifecycle.py
+    ("spec_owner", "i8"),
+    ("cpu", "i8"),  # what a pod of this template requests
+    ("memory", "i8"),
+    ("scored_cpu", "i8"),
+    ("scored_memory", "i8"),
+    ("placed_cpu", "i8"),
+    ("placed_memory", "i8"),
+)
+WORKLOAD_STATE = _record(
+    ("exists", "i8"),
+    ("application", "i8"),
+    ("template", "i8"),
+    ("current", "i8"),  # a StatefulSet's status.currentRevision
+    ("rolling", "i8"),
+    ("dirty", "i8"),
+)
+POD_STATE = _record(
+    ("template", "i8"),
+    ("set", "i8"),
+    ("workload", "i8"),
+    ("node", "i8"),
+    ("phase", "i8"),
+    ("ready", "i8"),
+    ("available", "i8"),
+    ("next", "i8"),
+    ("previous", "i8"),
+    ("queue", "i8"),
+    ("waiting_at", "i8"),
+    ("attempts", "i8"),
+    ("rejected_fit", "i8"),
+    ("message", "i8"),
+    ("restarts", "i8"),
+    ("unready", "i8"),  # containers that are not ready
+    ("ordinal", "i8"),
+    ("rank", "i8"),
+    ("created", "i8"),
+    ("started", "i8"),
+    ("ready_since", "i8"),
+    ("attempted", "i8"),
+    ("stamp", "i8"),  # place in the queue among pods of one priority
+    ("lifetime", "i8"),
+)
+CONTAINER_STATE = _record(
+    ("state", "i8"),
+    ("ready", "i8"),
+    ("restarts", "i8"),
+    ("oom_killed", "i8"),
+    ("crashes", "i8"),  # since the back-off was last reset
+    ("started", "i8"),
+)
+ENTRY = _record(
+    ("a", "i8"),
+    ("b", "i8"),
+    ("c", "i8"),
+    ("kind", "i8"),
+    ("pod", "i8"),
+    ("container", "i8"),
+    ("token", "i8"),
+)
+
+
+class State(NamedTuple):
+    """The mutable arrays of one run, or of a batch (with a leading axis)."""
+
+    clock: Any
+    nodes: Any
+    extended: Any  # [node, resource]: requested
+    sets: Any
+    workloads: Any
+    pods: Any
+    containers: Any  # [pod * most containers in a pod]
+    rejections: Any  # [pod, reason]: nodes, of the last failed attempt
+    active: Any
+    backoff: Any
+    timers: Any
+    waiting: Any  # unschedulable pods, in no order
+    dirty: Any  # ring of sets, and of workloads behind them
+    feasible: Any  # scratch, [node]
+    scores: Any  # scratch, [node]
+    scratch: Any  # scratch, [pod]
+
+
+def allocate(programs: Arrays, pods: int) -> State:
+    """Make the state for a batch of programs with room for `pods` pods each."""
+    header = programs.header
+    batch = len(header)
+    nodes = max(1, programs.nodes.shape[1])
+    extended = programs.node_extended.shape[2]
+    templates = max(1, programs.templates.shape[1])
+    workloads = max(1, programs.workloads.shape[1])
+    per_pod = max(1, int(header["pod_containers"].max(initial=1)))
+    timers = 64 + pods * (2 + 2 * per_pod)
+
+    def records(dtype: Any, *shape: int) -> Any:
+        return np.zeros((batch, *shape), dtype).view(np.recarray)
+
+    return State(
+        clock=records(CLOCK, 1),
+        nodes=records(NODE_STATE, nodes),
+        extended=np.zeros((batch, nodes, extended), np.int64),
+        sets=records(SET_STATE, templates),
+        workloads=records(WORKLOAD_STATE, workloads),
+        pods=records(POD_STATE, pods),
+        containers=records(CONTAINER_STATE, pods * per_pod),
+        rejections=np.zeros((batch, pods, len(REASONS) + extended), np.int64),
+        active=records(ENTRY, 2 * pods),
+        backoff=records(ENTRY, 2 * pods),
+        timers=records(ENTRY, timers),
+        waiting=np.zeros((batch, pods), np.int64),
+        dirty=np.zeros((batch, templates + workloads), np.int64),
+        feasible=np.zeros((batch, nodes), np.int64),
+        scores=np.zeros((batch, nodes), np.int64),
+        scratch=np.zeros((batch, pods), np.int64),
+    )
+
+
+def grow(programs: Arrays, state: State) -> State:
+    """Return a state with twice the room for pods, in which the run can go on."""
+    larger = allocate(programs, 2 * state.pods.shape[1])
+    for old, new in zip(state, larger, strict=True):
+        new[tuple(slice(length) for length in old.shape)] = old
+    return larger

@@ -1,0 +1,156 @@
+"""The StatefulSet controller: pods with ordinals, made and replaced in order.
+
+Source: Kubernetes `pkg/controller/statefulset/stateful_set_control.go` (updateStatefulSet).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sim_arena.engine.deployment import same_template
+from sim_arena.engine.jit import jit
+from sim_arena.engine.lifecycle import create_pod, delete_pod, mark_workload
+from sim_arena.engine.state import FAILED, SUCCEEDED
+from traces.arithmetic import UNSET
+
+__all__ = ["sync_statefulset"]
+
+
+@jit
+def sync_statefulset(program: Any, state: Any, w: int) -> bool:
+    """Take the steps of a StatefulSet that are possible now.
+
+    Returns:
+        False when there is no room for more pods in the state.
+    """
+    workload = state.workloads[w]
+    if not workload.exists:
+        return True
+    application = program.applications[workload.application]
+    _finish_update(program, state, w)
+    first_unavailable = _first_unavailable(program, state, w, application.replicas)
+    for ordinal in range(application.replicas):
+        p = _pod_at(program, state, w, ordinal)
+        if p != UNSET and (state.pods[p].phase == FAILED or state.pods[p].phase == SUCCEEDED):
+            delete_pod(program, state, p)
+            mark_workload(state, w)
+            if not application.parallel:
+                return True
+        elif p == UNSET:
+            if state.clock[0].pods == state.pods.shape[0]:
+                return False
+            template = _revision(program, state, w, ordinal)
+            create_pod(program, state, program.workloads[w].first_template, template, ordinal)
+            if not application.parallel:
+                return True
+        elif not state.pods[p].available and not application.parallel:
+            return True
+    if _scale_down(program, state, w, first_unavailable):
+        mark_workload(state, w)
+        if not application.parallel:
+            return True
+    _update(program, state, w)
+    return True
+
+
+@jit
+def _pod_at(program: Any, state: Any, w: int, ordinal: int) -> int:
+    p = state.sets[program.workloads[w].first_template].head
+    while p != UNSET:
+        if state.pods[p].ordinal == ordinal:
+            return p
+        p = state.pods[p].next
+    return UNSET
+
+
+@jit
+def _highest(program: Any, state: Any, w: int, below: int) -> int:
+    """Return the pod with the highest ordinal below `below` (UNSET: any), or UNSET."""
+    found = UNSET
+    p = state.sets[program.workloads[w].first_template].head
+    while p != UNSET:
+        ordinal = state.pods[p].ordinal
+        if below == UNSET or ordinal < below:
+            if found == UNSET or ordinal > state.pods[found].ordinal:
+                found = p
+        p = state.pods[p].next
+    return found
+
+
+@jit
+def _first_unavailable(program: Any, state: Any, w: int, replicas: int) -> int:
+    """Return the pod that may block the others: the unavailable one of lowest ordinal."""
+    found = UNSET
+    p = state.sets[program.workloads[w].first_template].head
+    while p != UNSET:
+        pod = state.pods[p]
+        if not pod.available and (found == UNSET or pod.ordinal < state.pods[found].ordinal):
+            found = p
+        p = pod.next
+    return found
+
+
+@jit
+def _revision(program: Any, state: Any, w: int, ordinal: int) -> int:
+    workload = state.workloads[w]
+    application = program.applications[workload.application]
+    if not application.on_delete and ordinal < application.partition:
+        return workload.current
+    return workload.template
+
+
+@jit
+def _scale_down(program: Any, state: Any, w: int, first_unavailable: int) -> bool:
+    """Delete pods above the wanted number, the highest ordinal first."""
+    application = program.applications[state.workloads[w].application]
+    deleted = False
+    p = _highest(program, state, w, UNSET)
+    while p != UNSET and state.pods[p].ordinal >= application.replicas:
+        ordinal = state.pods[p].ordinal
+        blocked = not state.pods[p].available and p != first_unavailable
+        if blocked and not application.parallel:
+            return True
+        delete_pod(program, state, p)
+        deleted = True
+        if not application.parallel:
+            return True
+        p = _highest(program, state, w, ordinal)
+    return deleted
+
+
+@jit
+def _update(program: Any, state: Any, w: int) -> None:
+    """Replace one pod of an old revision, from the highest ordinal down to the partition."""
+    workload = state.workloads[w]
+    application = program.applications[workload.application]
+    if application.on_delete:
+        return
+    for ordinal in range(application.replicas - 1, application.partition - 1, -1):
+        p = _pod_at(program, state, w, ordinal)
+        if p == UNSET:
+            return
+        if not same_template(program, state.pods[p].template, workload.template):
+            delete_pod(program, state, p)
+            mark_workload(state, w)
+            return
+        if not state.pods[p].available:
+            return
+
+
+@jit
+def _finish_update(program: Any, state: Any, w: int) -> None:
+    """Make the update revision the current one when all pods have it and are ready."""
+    workload = state.workloads[w]
+    application = program.applications[workload.application]
+    if workload.current == workload.template or application.on_delete:
+        return
+    pods = 0
+    p = state.sets[program.workloads[w].first_template].head
+    while p != UNSET:
+        pod = state.pods[p]
+        if not pod.ready or not same_template(program, pod.template, workload.template):
+            return
+        pods += 1
+        p = pod.next
+    if pods == application.replicas:
+        workload.current = workload.template

@@ -1,0 +1,59 @@
+"""One process at a time plays a run."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import sleep
+from typing import IO
+
+from sim_arena.errors import PermanentError
+
+try:
+    from fcntl import LOCK_EX, LOCK_NB, flock
+except ImportError:  # Windows: a second player of a run is then not noticed
+    LOCK_EX = LOCK_NB = 0
+
+    def flock(_file: IO[bytes], _how: int) -> None:
+        """Take nothing."""
+
+
+__all__ = ["is_locked", "locked"]
+
+_NAME = ".lock"
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a run's folder for as long as the block runs.
+
+    The system releases the lock with the process, however that ends.
+
+    Raises:
+        PermanentError: somebody else holds it
+    """
+    with (folder / _NAME).open("ab") as file:
+        # Somebody who only looks (`is_locked`) holds the lock for an instant: try again.
+        if not any(_take(file, pause) for pause in (0.0, 0.05, 0.2)):
+            raise PermanentError(
+                f"{folder} is being played by somebody else: wait for it, or use another run id"
+            )
+        yield
+
+
+def is_locked(folder: Path) -> bool:
+    """Say whether somebody plays the run in this folder."""
+    try:
+        with (folder / _NAME).open("rb") as file:
+            return not _take(file)
+    except FileNotFoundError:  # nobody ever played it
+        return False
+
+
+def _take(file: IO[bytes], pause: float = 0.0) -> bool:
+    """Take the lock, after a pause in seconds; it is given back when the file is closed."""
+    sleep(pause)
+    try:
+        flock(file, LOCK_EX | LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

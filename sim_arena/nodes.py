@@ -1,0 +1,180 @@
+"""The cluster's nodes: Kubernetes Node manifests, or a short form such as `3x16cpu,32Gi`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sim_arena.errors import SimArenaError
+from traces import quantities
+
+__all__ = ["DEFAULT_NODES", "Node", "NodesError", "Taint", "parse_nodes"]
+
+DEFAULT_NODES = "3x16cpu,32Gi"
+
+# What KWOK gives a node that names no allocatable: 1,000 CPU, 1 Ti and 1 M pods.
+_KWOK_CPU = 1_000_000
+_KWOK_MEMORY = 1 << 40
+_KWOK_PODS = 1_000_000
+_SHORT_FORM_PODS = 110  # the kubelet's default, maxPods
+
+_GROUP = re.compile(
+    r"(?:(?P<count>\d+)x)?(?P<cpu>[0-9.]+m?) ?(?:cpu|CPU)"
+    r",(?P<memory>[0-9.]+[A-Za-z]*)(?:,(?P<pods>\d+)pods)?"
+)
+_SHORT = re.compile(r"(?:\d+x)?[0-9.]+m? ?(?:cpu|CPU)\b.*")
+
+
+class NodesError(SimArenaError):
+    """A description of nodes that cannot be understood."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taint:
+    """A node's taint: pods that do not tolerate it are kept away."""
+
+    key: str
+    value: str
+    effect: str
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What the scheduler sees of a node.
+
+    Attributes:
+        name: the node's name.
+        cpu: allocatable, in milli-CPU.
+        memory: allocatable, in bytes.
+        pods: how many pods it takes.
+        labels: the node's labels.
+        taints: the node's taints.
+        unschedulable: whether the node is cordoned.
+        extended: other allocatable resources by name, in whole units (bytes for
+            `ephemeral-storage` and huge pages).
+    """
+
+    name: str
+    cpu: int
+    memory: int
+    pods: int
+    labels: Mapping[str, str] = field(default_factory=dict)
+    taints: tuple[Taint, ...] = ()
+    unschedulable: bool = False
+    extended: Mapping[str, int] = field(default_factory=dict)
+
+
+def parse_nodes(text: str | Path) -> list[Node]:
+    """Read nodes from a short form, a YAML file, or a folder of YAML files.
+
+    Args:
+        text: `COUNTxCPUcpu,MEMORY[,PODSpods]`, several joined by `+`
+            (`3x16cpu,32Gi+2x8cpu,16Gi`), or the path of a file or folder with Kubernetes Node
+            manifests (multi-document YAML and Lists are understood).
+
+    Returns:
+        The nodes in the order in which they were given.
+
+    Raises:
+        NodesError: if the text is neither, or a manifest is not a valid Node.
+    """
+    if isinstance(text, str) and _SHORT.fullmatch(text.strip()):
+        nodes = _short_form(text.strip())
+    else:
+        nodes = _manifests(Path(text))
+    if not nodes:
+        raise NodesError(f"expected at least one node in {str(text)!r}, found none")
+    _refuse_duplicates(nodes, text)
+    return nodes
+
+
+def _refuse_duplicates(nodes: list[Node], text: str | Path) -> None:
+    seen: set[str] = set()
+    for node in nodes:
+        if node.name in seen:
+            raise NodesError(f"two nodes are named {node.name!r} in {str(text)!r}: rename one")
+        seen.add(node.name)
+
+
+def _short_form(text: str) -> list[Node]:
+    nodes: list[Node] = []
+    for group in text.split("+"):
+        match = _GROUP.fullmatch(group.strip())
+        if match is None:
+            raise NodesError(
+                f"expected nodes like '3x16cpu,32Gi' or '2x8cpu,16Gi,110pods', found {group!r}"
+            )
+        try:
+            cpu = quantities.parse_cpu(match["cpu"])
+            memory = quantities.parse_memory(match["memory"])
+        except quantities.QuantityError as error:
+            raise NodesError(f"nodes {group!r}: {error}") from error
+        pods = int(match["pods"] or _SHORT_FORM_PODS)
+        for _ in range(int(match["count"] or 1)):
+            name = f"node-{len(nodes)}"
+            nodes.append(Node(name, cpu, memory, pods, {"kubernetes.io/hostname": name}))
+    return nodes
+
+
+def _manifests(path: Path) -> list[Node]:
+    if not path.exists():
+        raise NodesError(
+            f"expected nodes like '3x16cpu,32Gi' or a file or folder of Node manifests, "
+            f"found {str(path)!r}, which does not exist"
+        )
+    files = sorted(path.glob("*.y*ml")) if path.is_dir() else [path]
+    return [_node(found, file) for file in files for found in _documents(file)]
+
+
+def _documents(file: Path) -> Iterator[Any]:
+    import yaml  # noqa: PLC0415 - the short form needs no YAML
+
+    try:
+        with file.open(encoding="utf-8") as stream:
+            documents = list(
+                yaml.load_all(stream, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+            )
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise NodesError(f"{file}: expected YAML with Node manifests: {error}") from error
+    for document in documents:
+        if isinstance(document, dict) and str(document.get("kind", "")).endswith("List"):
+            yield from document.get("items") or []
+        elif document is not None:
+            yield document
+
+
+def _node(manifest: Any, file: Path) -> Node:
+    if not isinstance(manifest, dict) or manifest.get("kind") != "Node":
+        found = manifest.get("kind") if isinstance(manifest, dict) else type(manifest).__name__
+        raise NodesError(f"{file}: expected manifests of kind Node, found {found}")
+    metadata = manifest.get("metadata") or {}
+    name = metadata.get("name")
+    if not isinstance(name, str) or not name:
+        raise NodesError(f"{file}: a Node has no metadata.name")
+    spec = manifest.get("spec") or {}
+    status = manifest.get("status") or {}
+    allocatable = dict(status.get("allocatable") or status.get("capacity") or {})
+    try:
+        return Node(
+            name=name,
+            cpu=_take(allocatable, "cpu", quantities.parse_cpu, _KWOK_CPU),
+            memory=_take(allocatable, "memory", quantities.parse_memory, _KWOK_MEMORY),
+            pods=_take(allocatable, "pods", quantities.parse_memory, _KWOK_PODS),
+            labels={str(k): str(v) for k, v in (metadata.get("labels") or {}).items()},
+            taints=tuple(
+                Taint(str(t["key"]), str(t.get("value") or ""), str(t["effect"]))
+                for t in spec.get("taints") or ()
+            ),
+            unschedulable=bool(spec.get("unschedulable", False)),
+            extended={k: quantities.parse_memory(str(v)) for k, v in allocatable.items()},
+        )
+    except (KeyError, TypeError, AttributeError, quantities.QuantityError) as error:
+        raise NodesError(f"{file}: Node {name!r}: {error}") from error
+
+
+def _take(allocatable: dict[str, Any], key: str, parse: Any, default: int) -> int:
+    value = allocatable.pop(key, None)
+    return default if value is None else parse(str(value))

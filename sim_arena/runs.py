@@ -1,0 +1,91 @@
+"""An episode's folder: made, found again after an interruption, and ended."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from results import Row, Run
+from sim_arena.errors import PermanentError
+from sim_arena.policies import Policy, decide
+from sim_arena.records import COLUMNS, StepRecord, from_row
+from sim_arena.spec import EpisodeSpec
+
+__all__ = ["catch_up", "end_run", "ended_by_errors", "open_run", "recorded", "spec_of", "where"]
+
+_DIGEST = "trace_sha256"
+
+
+def open_run(spec: EpisodeSpec) -> tuple[Run, EpisodeSpec]:
+    """Make the run's folder, or open it again if its id was given and it is there.
+
+    Returns:
+        the run, and the specification with the run's id in it
+
+    Raises:
+        PermanentError: the run was asked for something else than `spec`
+        ResultsError: the folder cannot be made or read
+    """
+    asked = spec.asked() | {_DIGEST: hashlib.sha256(Path(spec.trace).read_bytes()).hexdigest()}
+    run = Run.create(
+        spec.runs_dir,
+        spec.run_id,
+        columns=COLUMNS,
+        parameters=asked,
+        exist_ok=spec.run_id is not None,
+    )
+    other = sorted(key for key in asked if run.parameters.get(key) != asked[key])
+    if other:
+        was = ", ".join(f"{key} {run.parameters.get(key)!r}" for key in other)
+        raise PermanentError(
+            f"run {run.id} was started with {was}; expected the same to go on with it: "
+            "ask for the same again, or give another run id"
+        )
+    return run, spec.model_copy(update={"run_id": run.id})
+
+
+def spec_of(folder: str | Path) -> EpisodeSpec:
+    """Return what a run was asked for.
+
+    Raises:
+        ResultsError: there is no such run
+    """
+    run = Run.open(folder)
+    asked = {key: value for key, value in run.parameters.items() if key != _DIGEST}
+    return EpisodeSpec.model_validate(asked | {"runs_dir": str(run.path.parent), "run_id": run.id})
+
+
+def recorded(run: Run, episode: int) -> list[StepRecord]:
+    """Return the episode's finished steps in order; those that ended in an error are not."""
+    rows: list[Row] = [row for row in run.read_steps() if row["episode"] == episode]
+    records = [from_row(row) for row in rows if row["error"] is None]
+    return sorted(records, key=lambda record: record["step"])
+
+
+def catch_up(policy: Policy, records: list[StepRecord], spec: EpisodeSpec) -> None:
+    """Show a policy what it saw before the interruption, so that its state is as it was then."""
+    for record in records:
+        if record["observation"] is not None and record["action"] is not None:
+            decide(policy, record["observation"], spec.deploy, steps=spec.steps.by_action())
+
+
+def where(folder: str | Path, path: str) -> str:
+    """Return a recorded trace's path, also after the folder of the runs was moved."""
+    here = Path(folder) / "traces" / Path(path).name
+    return str(here) if not Path(path).exists() and here.exists() else path
+
+
+@contextmanager
+def ended_by_errors(run: Run) -> Iterator[None]:
+    """End the run if the block raises an error. An interruption leaves it unfinished."""
+    try:
+        yield
+    except Exception:
+        end_run(run)
+        raise
+
+
+def end_run(run: Run) -> None:
+    """Write the Parquet data set and the summary, which end the run."""
+    run.write_parquet()
+    run.write_summary()
