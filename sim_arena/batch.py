@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from results import new_run_id
-from sim_arena import actions, policies, preflight, rewards
+from sim_arena import actions, engine, policies, preflight, rewards
 from sim_arena.actions import Action
 from sim_arena.clusters import Check
-from sim_arena.engine import Batch, Parameters, Program, compile_trace
 from sim_arena.errors import PermanentError, PolicyError
 from sim_arena.nodes import parse_nodes
 from sim_arena.observation import Observation
@@ -78,7 +77,7 @@ class _Shared:
     """What episodes of one batch have in common, made once."""
 
     traces: dict[str, Trace] = field(default_factory=dict)
-    programs: dict[tuple[str, str, int, str], Program] = field(default_factory=dict)
+    programs: dict[tuple[str, str, int, str], "engine.Program"] = field(default_factory=dict)
     checks: dict[str, list[Check]] = field(default_factory=dict)
     policies: dict[str, Policy] = field(default_factory=dict)
 
@@ -88,13 +87,13 @@ class _Shared:
             self.traces[path] = load_trace(path)
         return deepcopy(self.traces[path])
 
-    def program(self, spec: EpisodeSpec) -> Program:
+    def program(self, spec: EpisodeSpec) -> "engine.Program":
         """Return the compiled trace."""
         key = spec.trace, spec.nodes, spec.duration, spec.replay
         if key not in self.programs:
-            parameters = Parameters(duration=spec.duration, replay=spec.replay)
+            parameters = engine.Parameters(duration=spec.duration, replay=spec.replay)
             nodes = parse_nodes(spec.nodes)
-            self.programs[key] = compile_trace(self.trace(spec.trace), nodes, parameters)
+            self.programs[key] = engine.compile_trace(self.trace(spec.trace), nodes, parameters)
         return self.programs[key]
 
     def preflight(self, spec: EpisodeSpec) -> list[Check]:
@@ -195,12 +194,12 @@ def _begin(spec: EpisodeSpec, result: EpisodeResult, shared: _Shared) -> _Episod
 
 def _round(active: Sequence[_Episode], *, save_traces: bool) -> None:
     """Take one step of each episode."""
-    batch = Batch([each.program for each in active], [each.spec.seed for each in active])
+    batch = engine.Batch([each.program for each in active], [each.spec.seed for each in active])
     batch.advance()
     for number, episode in enumerate(active):
         with episode.attempt():
             observation = complete(batch.observe(number, episode.ref))
-            warnings = list(batch.warnings(number))
+            warnings = list(episode.program.warnings)
             episode.step.observed(observation, episode.ref.namespace, warnings)
     for episode, action in _decide([each for each in active if each.undecided]):
         with episode.attempt():
