@@ -13,7 +13,7 @@ from sim_arena.engine.applications import apply_next
 from sim_arena.engine.deployment import same_resources, sync_deployment
 from sim_arena.engine.filters import count_rejections, find_feasible
 from sim_arena.engine.heap import pop
-from sim_arena.engine.jit import jit
+from sim_arena.engine.jit import entry, jit
 from sim_arena.engine.lifecycle import (
     available,
     bind,
@@ -89,7 +89,7 @@ def _state_at(states: Any, b: int) -> Any:
     )
 
 
-@jit
+@entry
 def reset(programs: Any, states: Any, seeds: Any, first: int, end: int) -> None:
     """Set the runs `first` to `end - 1` of a batch back to the time before the first event."""
     for b in range(first, end):
@@ -167,7 +167,7 @@ def _first_with_spec(program: Any, state: Any, t: int) -> int:
     return t
 
 
-@jit
+@entry
 def advance(
     programs: Any, states: Any, until: Any, max_events: int, first: int, end: int
 ) -> None:
