@@ -10,7 +10,7 @@ from pathlib import Path
 from sim_arena.errors import PolicyError
 from sim_arena.policies import base, fixed
 from sim_arena.policies.base import Policy
-from sim_arena.policies.heuristic import HeuristicPolicy
+from sim_arena.policies.heuristic import heuristic
 from sim_arena.policies.random_policy import RandomPolicy
 
 __all__ = ["ENTRY_POINTS", "REGISTRY", "available", "describe", "load"]
@@ -20,7 +20,7 @@ ENTRY_POINTS = "sim_arena.policies"
 
 REGISTRY: dict[str, Callable[..., object]] = {
     "noop": fixed.noop,
-    "heuristic": HeuristicPolicy,
+    "heuristic": heuristic,
     "random": RandomPolicy,
     "bump_cpu": fixed.bump_cpu,
     "bump_mem": fixed.bump_mem,
