@@ -48,7 +48,7 @@ def jit(function: Function) -> Function:
         return function
     # Without the wrappers for Python the engine compiles in a third of the time.
     compiled: Function = numba.njit(
-        error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True
+        error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False
     )(function)
     return compiled
 
@@ -61,7 +61,7 @@ def entry(function: Function) -> Function:
     numba.config.CACHE_DIR = str(cache_folder())  # read when the decorator runs, only then
     try:
         compiled: Function = numba.njit(
-            cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True
+            cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, _nrt=False
         )(function)
     finally:
         numba.config.CACHE_DIR = before
