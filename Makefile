@@ -61,11 +61,11 @@ bench: $(READY) ## Print the benchmarks
 
 # ---- the real control plane -------------------------------------------------------------------
 
-control-plane: $(READY) ## Start a local control plane for the cluster tests
-	@$(MAKE) -C tests/cluster control-plane PY="$(CURDIR)/$(PY)"
+control-plane: $(READY) ## Build the control plane of the cluster tests (needs Go), once
+	@$(PY) -m tests.cluster.build
 
 test-cluster: $(READY) ## Run the tests that need the control plane
-	@$(PY) -m pytest -m cluster tests/cluster
+	@$(PY) -m pytest -m cluster
 
 # ---- the end ----------------------------------------------------------------------------------
 

@@ -247,7 +247,7 @@ def apply_to_program(
     if kind.resource == "replicas":
         return program.edit_replicas(ref, amount, low, high)
     return program.edit_container(
-        ref, kind.resource, kind.op, amount, low, high, container=checked.get("container")
+        ref, kind.resource, str(kind.op), amount, low, high, container=checked.get("container")
     )
 
 

@@ -96,6 +96,8 @@ def play(
     checks = verbs.preflight(spec)
     require(checks)
     chosen = _policy(spec, policy)
+    if policy is not None:  # what the record names is what decided
+        spec = spec.model_copy(update={"policy": policies.name_of(chosen)})
     run, spec = runs.open_run(spec)
 
     def write(step: Step) -> None:

@@ -112,7 +112,7 @@ def _parse_text(text: str, scale: int) -> int:
         if value < 0:
             raise QuantityError(f"expected a quantity of at least 0, found {describe(text)}")
         if value > LARGEST:
-            raise QuantityError(f"expected a quantity below 8Pi, found {describe(text)}")
+            raise QuantityError(f"expected a quantity of at most 8Pi, found {describe(text)}")
         return int(value.to_integral_value(ROUND_CEILING))
 
 

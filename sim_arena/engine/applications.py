@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sim_arena.engine.jit import jit
+from sim_arena.engine.jit import jit, rare
 from sim_arena.engine.lifecycle import create_pod, delete_pod, mark_set, mark_workload
 from sim_arena.engine.program import DEPLOYMENT, POD, REPLICA_SET, STATEFUL_SET
 from traces.arithmetic import UNSET
@@ -58,7 +58,7 @@ def _apply_replica_set(program: Any, state: Any, w: int, application: Any) -> No
     mark_set(state, s)
 
 
-@jit
+@rare
 def _delete(program: Any, state: Any, w: int) -> None:
     """Delete an object and, as by background propagation, all that it owns."""
     state.workloads[w].exists = 0

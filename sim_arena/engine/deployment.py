@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sim_arena.engine.jit import jit
+from sim_arena.engine.jit import jit, rare
 from sim_arena.engine.lifecycle import mark_set, mark_workload
 from traces.arithmetic import UNSET
 
@@ -239,7 +239,7 @@ def _shrink_old(program: Any, state: Any, w: int, new: int, application: Any) ->
     return shrunk + healthy > 0
 
 
-@jit
+@rare
 def _recreate(program: Any, state: Any, w: int, new: int, application: Any) -> bool:
     """Remove every old pod, wait until none is left, then make the new ones."""
     scaled = False
@@ -266,7 +266,7 @@ def _recreate(program: Any, state: Any, w: int, new: int, application: Any) -> b
     return False
 
 
-@jit
+@rare
 def _scale(program: Any, state: Any, w: int, new: int, application: Any) -> None:
     """Change the number of replicas outside of a rollout's steps."""
     workload = program.workloads[w]

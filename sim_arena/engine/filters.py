@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sim_arena.engine.jit import jit
+from sim_arena.engine.jit import jit, rare
 from sim_arena.engine.program import REASONS
 
 __all__ = ["count_rejections", "find_feasible", "fits"]
@@ -75,7 +75,7 @@ def find_feasible(program: Any, state: Any, template: int) -> int:
     return found
 
 
-@jit
+@rare
 def count_rejections(program: Any, state: Any, p: int) -> None:
     """Count for a pod that fits nowhere how many nodes each filter rejects.
 

@@ -21,7 +21,7 @@ import platformdirs
 
 from traces import arithmetic
 
-__all__ = ["cache_folder", "entry", "jit", "jit_arithmetic"]
+__all__ = ["cache_folder", "entry", "jit", "jit_arithmetic", "rare"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -39,16 +39,35 @@ def cache_folder() -> Path:
 
 
 def jit(function: Function) -> Function:
-    """Compile a function that only other compiled functions call.
+    """Compile a function of the event loop into those that call it.
 
-    Division follows NumPy's rules (no exception in compiled code): the engine never divides by
-    a number that it has not checked.
+    The loop's functions pass all arrays of a run to each other. Inlined, that costs nothing;
+    called, each call copies some two hundred words. Division follows NumPy's rules (no
+    exception in compiled code): the engine never divides by a number that it has not checked.
     """
+    return _compile_inner(function, forceinline=True)
+
+
+def rare(function: Function) -> Function:
+    """Compile a function that is called seldom or from many places: not inlined, to save time.
+
+    The first compilation of the engine takes as long as the code is large.
+    """
+    return _compile_inner(function, forceinline=False)
+
+
+def _compile_inner(function: Function, *, forceinline: bool) -> Function:
     if numba.config.DISABLE_JIT:
         return function
-    # Without the wrappers for Python the engine compiles in a third of the time.
+    # Only compiled code calls these, so they need no wrappers for Python; and no function of
+    # the loop makes or keeps an array, so the arrays' reference counts need not be kept
+    # (`_nrt`), whose atomic operations cost four fifths of the time.
     compiled: Function = numba.njit(
-        error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False
+        error_model="numpy",
+        no_cpython_wrapper=True,
+        no_cfunc_wrapper=True,
+        forceinline=forceinline,
+        _nrt=False,
     )(function)
     return compiled
 

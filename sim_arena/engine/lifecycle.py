@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from sim_arena.engine.choice import PULL, STARTUP, draw
-from sim_arena.engine.jit import jit
+from sim_arena.engine.jit import jit, rare
 from sim_arena.engine.program import INIT, NEVER
 from sim_arena.engine.queue import arrive, forget, wake_after_release
 from sim_arena.engine.state import (
@@ -277,7 +277,7 @@ def _become_available(state: Any, pod: Any) -> None:
     _changed(state, pod)
 
 
-@jit
+@rare
 def available(state: Any, p: int, token: int) -> None:
     """Count a pod as available that has been ready for minReadySeconds."""
     pod = state.pods[p]
@@ -296,7 +296,7 @@ def _become_unready(state: Any, pod: Any) -> None:
             state.sets[pod.set].available -= 1
 
 
-@jit
+@rare
 def probe_failed(state: Any, p: int, slot: int, token: int) -> None:
     """Make a container unready whose readiness probe has timed out for too long."""
     container = state.containers[slot]
@@ -308,7 +308,7 @@ def probe_failed(state: Any, p: int, slot: int, token: int) -> None:
         _changed(state, pod)
 
 
-@jit
+@rare
 def restart_container(program: Any, state: Any, p: int, slot: int, token: int) -> None:
     """Start a crashed container again when its back-off is over."""
     pod = state.pods[p]
@@ -321,14 +321,14 @@ def restart_container(program: Any, state: Any, p: int, slot: int, token: int) -
     _start(program, state, p, row + slot - p * program.header[0].pod_containers, slot)
 
 
-@jit
+@rare
 def complete(program: Any, state: Any, p: int) -> None:
     """End a pod that has run as long as its lifecycle data say."""
     if state.pods[p].phase == RUNNING:
         _finish(program, state, p, SUCCEEDED)
 
 
-@jit
+@rare
 def _finish(program: Any, state: Any, p: int, phase: int) -> None:
     """Succeeded and Failed pods don't exist for the scheduler: their node is free again."""
     pod = state.pods[p]
@@ -340,7 +340,7 @@ def _finish(program: Any, state: Any, p: int, phase: int) -> None:
     _changed(state, pod)
 
 
-@jit
+@rare
 def delete_pod(program: Any, state: Any, p: int) -> None:
     """Remove a pod at once: fake nodes know no grace period."""
     pod = state.pods[p]

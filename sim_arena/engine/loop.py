@@ -168,9 +168,7 @@ def _first_with_spec(program: Any, state: Any, t: int) -> int:
 
 
 @entry
-def advance(
-    programs: Any, states: Any, until: Any, max_events: int, first: int, end: int
-) -> None:
+def advance(programs: Any, states: Any, until: Any, max_events: int, first: int, end: int) -> None:
     """Run the runs `first` to `end - 1` of a batch.
 
     Args:

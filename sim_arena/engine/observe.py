@@ -147,9 +147,7 @@ def _containers(
     return described
 
 
-def _container(
-    program: Program, container: Any, states: Any, up: bool
-) -> ContainerObservation:
+def _container(program: Program, container: Any, states: Any, up: bool) -> ContainerObservation:
     limit = int(container["cpu_limit"])
     wanted = int(container["usage_cpu"])
     return ContainerObservation(

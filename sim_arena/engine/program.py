@@ -232,7 +232,9 @@ class Program:
     def _containers_named(self, ref: WorkloadRef, container: str | None) -> list[int]:
         workload = self.arrays.workloads[self.index(ref)]
         rows: list[int] = []
-        for template in self.arrays.templates[workload["first_template"] : workload["end_template"]]:
+        for template in self.arrays.templates[
+            workload["first_template"] : workload["end_template"]
+        ]:
             for row in range(template["first_container"], template["end_container"]):
                 record = self.arrays.containers[row]
                 name = self.container_names[record["name"]]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from sim_arena.engine.heap import pop, push
-from sim_arena.engine.jit import jit
+from sim_arena.engine.jit import jit, rare
 from sim_arena.engine.program import NS
 from sim_arena.engine.state import ACTIVE, BACKOFF, FLUSH, NOWHERE, PENDING, WAITING
 from sim_arena.engine.timers import set_timer
@@ -116,7 +116,7 @@ def wake_after_release(program: Any, state: Any) -> None:
             i += 1
 
 
-@jit
+@rare
 def flush_leftovers(program: Any, state: Any) -> None:
     """Retry the pods whose last attempt is more than five minutes ago."""
     clock = state.clock[0]

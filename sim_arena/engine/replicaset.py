@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from sim_arena.engine.choice import UID, draw
-from sim_arena.engine.jit import jit
+from sim_arena.engine.jit import jit, rare
 from sim_arena.engine.lifecycle import create_pod, delete_pod, mark_set
 from sim_arena.engine.program import NS
 from sim_arena.engine.state import PENDING, RUNNING
@@ -41,7 +41,7 @@ def sync_set(program: Any, state: Any, s: int) -> bool:
     return True
 
 
-@jit
+@rare
 def _delete_surplus(program: Any, state: Any, s: int, count: int) -> None:
     _rank(program, state, s)
     pods = state.scratch

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from sim_arena.engine.deployment import same_template
-from sim_arena.engine.jit import jit
+from sim_arena.engine.jit import jit, rare
 from sim_arena.engine.lifecycle import create_pod, delete_pod, mark_workload
 from sim_arena.engine.state import FAILED, SUCCEEDED
 from traces.arithmetic import UNSET
@@ -16,7 +16,7 @@ from traces.arithmetic import UNSET
 __all__ = ["sync_statefulset"]
 
 
-@jit
+@rare
 def sync_statefulset(program: Any, state: Any, w: int) -> bool:
     """Take the steps of a StatefulSet that are possible now.
 

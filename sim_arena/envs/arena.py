@@ -10,13 +10,14 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 from sim_arena import rewards
-from sim_arena.actions import Action, apply_to_program, apply_to_trace
+from sim_arena.actions import Action, apply_to_program, apply_to_trace, validate
 from sim_arena.engine import Simulation
 from sim_arena.envs import choices, encoding, problems, text
 from sim_arena.envs.problems import Problem
 from sim_arena.errors import ActionError, SimArenaError
 from sim_arena.guardrails import Guardrails
-from sim_arena.observation import Observation, complete, is_success
+from sim_arena.observation import Observation, is_success
+from sim_arena.records import complete
 from traces import load_trace
 
 if TYPE_CHECKING:
@@ -142,6 +143,8 @@ class SimArenaEnv(gymnasium.Env[Vector, np.int64]):
         self.layout = encoding.layout(containers)
         self.guardrails = guardrails or Guardrails()
         self.steps = dict(steps or {})
+        for name, step in self.steps.items():
+            validate({"type": name, "deploy": "any", "step": step})
         self.max_steps = max_steps
         self.render_mode = render_mode
         self.action_space = spaces.Discrete(len(self.choices))

@@ -32,6 +32,10 @@ _NO_PROXY = urllib.request.ProxyHandler({})
 class ControlPlane:
     """A running control plane; a context manager that stops it.
 
+    Args:
+        folder: where to make the folder of its files; None for the system's temporary one.
+        binaries: paths of the programs by name; None to look for them.
+
     Attributes:
         folder: where its files and logs lie; removed at a stop that follows no failure.
         server: the API server's address.
@@ -40,8 +44,8 @@ class ControlPlane:
         api: a client for the API server.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
-        self.binaries = find_binaries()
+    def __init__(self, folder: Path | None = None, binaries: dict[str, Path] | None = None) -> None:
+        self.binaries = binaries or find_binaries()
         self._base = folder
         self._token = secrets.token_urlsafe()
         self.folder = Path()
@@ -157,7 +161,6 @@ class ControlPlane:
                 f"--service-account-signing-key-file={key}",
                 "--authorization-mode=RBAC",
                 f"--token-auth-file={self.folder / 'tokens.csv'}",
-                "--disable-admission-plugins=ServiceAccount",
                 "--service-cluster-ip-range=10.0.0.0/24",
             ],
         )

@@ -35,6 +35,8 @@ from traces import Trace, WorkloadRef, gvk, load_trace, pod_spec_template_paths
 
 _CLEAN_S = 120.0
 _LAST_S = 60
+_NAP_S = 0.5
+_ACCOUNT_S = 30.0
 _ROOT: Json = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole"}
 
 
@@ -128,7 +130,7 @@ class Replay:
         add_nodes(self.plane.api, self.nodes, virtual=self.options.rewrite)
         if self.options.rewrite:
             self._start_simulation()
-        self._settler.wait()
+        self._settle()
         self._clock = Clock()
         return self
 
@@ -152,7 +154,7 @@ class Replay:
                 self._play(step)
             except ReplayError as error:
                 self.error = str(error)
-            self.state = self._settle()
+            self._settle()
             if self.error is not None:
                 return
             yield step
@@ -174,7 +176,6 @@ class Replay:
                 next(steps, None)
                 played += 1
             self._advance(moment)
-            self.state = self._settle()
             yield moment, self.statuses()
 
     def end(self) -> float:
@@ -193,20 +194,17 @@ class Replay:
         own = (workload.kind, self._namespace(workload.namespace), workload.name)
         return [pod for pod in self.state.pods if self._genealogy.root(pod) == own]
 
-    def _settle(self) -> State:
-        return self._settler.wait(on_look=self._genealogy.update)
+    def _settle(self) -> None:
+        self.state = self._settler.wait(on_look=self._genealogy.update)
 
     def _advance(self, when: float) -> None:
         """Let the time pass until then, or skip it where nothing would happen."""
-        while self._clock.now() < when:
-            if self.options.skip:
-                state = self._settle()
-                if not any(timers(state)):
-                    self._clock.skip_to(when)
-                    return
-            left = when - self._clock.now()
-            if left > 0:
-                time.sleep(min(left, 0.5))
+        while (left := when - self._clock.now()) > 0:
+            if self.options.skip and not any(timers(self.state)):
+                self._clock.skip_to(when)
+                return
+            time.sleep(min(left, _NAP_S))
+            self._settle()
 
     def _play(self, step: Step) -> None:
         for obj in step.applied:
@@ -269,6 +267,12 @@ class Replay:
         else:
             manifest = {**kind, "metadata": {"name": name}}
         self.plane.api.create(manifest)
+        # Pods are refused until the controllers have given the namespace its service account.
+        account: Json = {"apiVersion": "v1", "kind": "ServiceAccount"}
+        wait_until(
+            lambda: None if self.plane.api.exists(account, name, "default") else f"{name}: bare",
+            _ACCOUNT_S,
+        )
 
     def _start_simulation(self) -> None:
         name = f"sim-{self.options.prefix}"

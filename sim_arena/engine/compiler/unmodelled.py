@@ -64,7 +64,9 @@ def _unmodelled_fields(spec: Object) -> list[str]:
         if spec.get(field)
     ]
     affinity = spec.get("affinity") or {}
-    found.extend(f"affinity.{key}" for key in ("podAffinity", "podAntiAffinity") if affinity.get(key))
+    found.extend(
+        f"affinity.{key}" for key in ("podAffinity", "podAntiAffinity") if affinity.get(key)
+    )
     node_affinity = affinity.get("nodeAffinity") or {}
     if node_affinity.get("preferredDuringSchedulingIgnoredDuringExecution"):
         found.append("affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution")
