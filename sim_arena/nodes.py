@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sim_arena.errors import SimArenaError
-from traces import quantities
+from traces import QuantityError, quantities
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 __all__ = ["DEFAULT_NODES", "Node", "NodesError", "Taint", "parse_nodes"]
 
@@ -110,7 +112,7 @@ def _short_form(text: str) -> list[Node]:
         try:
             cpu = quantities.parse_cpu(match["cpu"])
             memory = quantities.parse_memory(match["memory"])
-        except quantities.QuantityError as error:
+        except QuantityError as error:
             raise NodesError(f"nodes {group!r}: {error}") from error
         pods = int(match["pods"] or _SHORT_FORM_PODS)
         for _ in range(int(match["count"] or 1)):
@@ -171,7 +173,7 @@ def _node(manifest: Any, file: Path) -> Node:
             unschedulable=bool(spec.get("unschedulable", False)),
             extended={k: quantities.parse_memory(str(v)) for k, v in allocatable.items()},
         )
-    except (KeyError, TypeError, AttributeError, quantities.QuantityError) as error:
+    except (KeyError, TypeError, AttributeError, QuantityError) as error:
         raise NodesError(f"{file}: Node {name!r}: {error}") from error
 
 

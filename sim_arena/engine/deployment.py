@@ -152,7 +152,7 @@ def _available(program: Any, state: Any, w: int) -> int:
 
 
 @jit
-def _make_set(program: Any, state: Any, w: int, replicas: int, application: Any) -> int:
+def _make_set(state: Any, w: int, replicas: int, application: Any) -> int:
     """Make the ReplicaSet of the current template; its order is its creation time."""
     s = state.workloads[w].template
     clock = state.clock[0]
@@ -180,7 +180,7 @@ def _room_for_new(program: Any, state: Any, w: int, current: int, application: A
 def _roll(program: Any, state: Any, w: int, new: int, application: Any) -> bool:
     if new == UNSET:
         size = _room_for_new(program, state, w, 0, application)
-        new = _make_set(program, state, w, size, application)
+        new = _make_set(state, w, size, application)
     else:
         owner = state.sets[new]
         size = application.replicas
@@ -258,7 +258,7 @@ def _recreate(program: Any, state: Any, w: int, new: int, application: Any) -> b
             return False
         s = _next_old(program, state, w, new, state.sets[s].order)
     if new == UNSET:
-        _make_set(program, state, w, application.replicas, application)
+        _make_set(state, w, application.replicas, application)
         return True
     if state.sets[new].replicas != application.replicas:
         _scale_set(state, new, application.replicas, application)
@@ -269,9 +269,29 @@ def _recreate(program: Any, state: Any, w: int, new: int, application: Any) -> b
 @rare
 def _scale(program: Any, state: Any, w: int, new: int, application: Any) -> None:
     """Change the number of replicas outside of a rollout's steps."""
+    target = _only_active(program, state, w, new)
+    if target != UNSET:
+        if state.sets[target].replicas != application.replicas:
+            _scale_set(state, target, application.replicas, application)
+    elif _saturated(state, new, application):
+        s = _next_old(program, state, w, new, -1)
+        while s != UNSET:
+            if state.sets[s].replicas > 0:
+                _scale_set(state, s, 0, application)
+            s = _next_old(program, state, w, new, state.sets[s].order)
+    elif not application.recreate:
+        _scale_in_proportion(program, state, w, application)
+
+
+@jit
+def _only_active(program: Any, state: Any, w: int, new: int) -> int:
+    """Return the one ReplicaSet that has replicas; if none has any, the new or newest one.
+
+    UNSET if several have replicas, or there is no ReplicaSet at all.
+    """
     workload = program.workloads[w]
     active = 0
-    only = new
+    found = new
     newest = UNSET
     for s in range(workload.first_template, workload.end_template):
         owner = state.sets[s]
@@ -280,17 +300,10 @@ def _scale(program: Any, state: Any, w: int, new: int, application: Any) -> None
                 newest = s
             if owner.replicas > 0:
                 active += 1
-                only = s
-    if active <= 1:
-        target = only if active == 1 or new != UNSET else newest
-        if target != UNSET and state.sets[target].replicas != application.replicas:
-            _scale_set(state, target, application.replicas, application)
-    elif _saturated(state, new, application):
-        for s in range(workload.first_template, workload.end_template):
-            if s != new and state.sets[s].exists and state.sets[s].replicas > 0:
-                _scale_set(state, s, 0, application)
-    elif not application.recreate:
-        _scale_in_proportion(program, state, w, application)
+                found = s
+    if active > 1:
+        return UNSET
+    return newest if found == UNSET else found
 
 
 @jit

@@ -23,6 +23,10 @@ from traces import arithmetic
 
 __all__ = ["cache_folder", "entry", "jit", "jit_arithmetic", "rare"]
 
+# Numba's type stubs know neither its configuration nor all of njit's options.
+_config: Any = numba.config
+_njit: Any = numba.njit
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -57,12 +61,12 @@ def rare(function: Function) -> Function:
 
 
 def _compile_inner(function: Function, *, forceinline: bool) -> Function:
-    if numba.config.DISABLE_JIT:
+    if _config.DISABLE_JIT:
         return function
     # Only compiled code calls these, so they need no wrappers for Python; and no function of
     # the loop makes or keeps an array, so the arrays' reference counts need not be kept
     # (`_nrt`), whose atomic operations cost four fifths of the time.
-    compiled: Function = numba.njit(
+    compiled: Function = _njit(
         error_model="numpy",
         no_cpython_wrapper=True,
         no_cfunc_wrapper=True,
@@ -74,16 +78,16 @@ def _compile_inner(function: Function, *, forceinline: bool) -> Function:
 
 def entry(function: Function) -> Function:
     """Compile a function that Python calls: without the interpreter's lock, kept on disk."""
-    if numba.config.DISABLE_JIT:
+    if _config.DISABLE_JIT:
         return function
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(cache_folder())  # read when the decorator runs, only then
+    before = _config.CACHE_DIR
+    _config.CACHE_DIR = str(cache_folder())  # read when the decorator runs, only then
     try:
-        compiled: Function = numba.njit(
+        compiled: Function = _njit(
             cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, _nrt=False
         )(function)
     finally:
-        numba.config.CACHE_DIR = before
+        _config.CACHE_DIR = before
     return compiled
 
 

@@ -6,11 +6,13 @@ the plugins DynamicResources and DefaultPreemption, 1.36.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sim_arena.engine.program import REASONS
 from sim_arena.engine.state import GATED, NO_NODES, SILENT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["message"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -11,8 +11,10 @@ from sim_arena.engine.messages import message
 from sim_arena.engine.program import INIT, NS, Program
 from sim_arena.engine.state import CRASHED, FAILED, GONE, PENDING, RUNNING, UP, State
 from sim_arena.observation import ContainerObservation, Observation
-from traces import WorkloadRef
 from traces.arithmetic import UNSET
+
+if TYPE_CHECKING:
+    from traces import WorkloadRef
 
 __all__ = ["WorkloadStatus", "observe", "status"]
 

@@ -10,12 +10,14 @@ Times are nanoseconds since the trace's first event, cpu is milli-CPU, memory is
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from sim_arena.nodes import Node
 from traces import WorkloadRef, arithmetic
+
+if TYPE_CHECKING:
+    from sim_arena.nodes import Node
 
 __all__ = [
     "APPLICATION",
@@ -238,7 +240,8 @@ class Program:
             for row in range(template["first_container"], template["end_container"]):
                 record = self.arrays.containers[row]
                 name = self.container_names[record["name"]]
-                if name == container or (container is None and record["kind"] == REGULAR):
+                # The edits of trace files know no init containers.
+                if record["kind"] == REGULAR and container in (None, name):
                     rows.append(row)
                     break
         return rows

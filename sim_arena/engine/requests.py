@@ -22,7 +22,7 @@ _effective = jit_arithmetic("effective_request")
 
 
 @jit
-def _container(record: Any, cpu: bool, default: int) -> int:  # noqa: FBT001 - compiled code
+def _container(record: Any, cpu: bool, default: int) -> int:
     request = record.cpu_request if cpu else record.memory_request
     limit = record.cpu_limit if cpu else record.memory_limit
     if request == UNSET and limit == UNSET:
@@ -31,7 +31,7 @@ def _container(record: Any, cpu: bool, default: int) -> int:  # noqa: FBT001 - c
 
 
 @jit
-def _pod(template: Any, containers: Any, cpu: bool, default: int) -> int:  # noqa: FBT001
+def _pod(template: Any, containers: Any, cpu: bool, default: int) -> int:
     """Sum the regular containers and sidecars; an init container needs its own at its time."""
     running = 0
     sidecars = 0

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,8 +14,12 @@ from sim_arena.engine.observe import WorkloadStatus, observe, status
 from sim_arena.engine.program import NS, Program
 from sim_arena.engine.stack import stack
 from sim_arena.engine.state import DONE, FULL, State, allocate, grow
-from sim_arena.observation import Observation
-from traces import WorkloadRef
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sim_arena.observation import Observation
+    from traces import WorkloadRef
 
 __all__ = ["Batch", "Simulation"]
 
@@ -86,10 +90,8 @@ class Batch:
             return
         bounds = [count * i // threads for i in range(threads + 1)]
         with ThreadPoolExecutor(threads) as pool:
-            for future in [
-                pool.submit(kernel, *arguments, first, end)
-                for first, end in zip(bounds, bounds[1:], strict=False)
-            ]:
+            work = [pool.submit(kernel, *arguments, *part) for part in pairwise(bounds)]
+            for future in work:
                 future.result()
 
     def observe(self, i: int, ref: WorkloadRef) -> Observation:

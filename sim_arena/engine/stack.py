@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sim_arena.engine.program import Arrays, Program
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["stack"]
 
@@ -22,6 +24,7 @@ def stack(programs: Sequence[Program]) -> Arrays:
 
 
 def _stack(column: Sequence[Any]) -> Any:
+    stacked: Any
     first = column[0]
     shape = tuple(max(array.shape[axis] for array in column) for axis in range(first.ndim))
     stacked = np.zeros((len(column), *shape), first.dtype)

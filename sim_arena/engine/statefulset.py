@@ -15,6 +15,8 @@ from traces.arithmetic import UNSET
 
 __all__ = ["sync_statefulset"]
 
+_GO_ON, _WAIT, _FULL = range(3)
+
 
 @rare
 def sync_statefulset(program: Any, state: Any, w: int) -> bool:
@@ -28,22 +30,12 @@ def sync_statefulset(program: Any, state: Any, w: int) -> bool:
         return True
     application = program.applications[workload.application]
     _finish_update(program, state, w)
-    first_unavailable = _first_unavailable(program, state, w, application.replicas)
+    first_unavailable = _first_unavailable(program, state, w)
     for ordinal in range(application.replicas):
-        p = _pod_at(program, state, w, ordinal)
-        if p != UNSET and (state.pods[p].phase == FAILED or state.pods[p].phase == SUCCEEDED):
-            delete_pod(program, state, p)
-            mark_workload(state, w)
-            if not application.parallel:
-                return True
-        elif p == UNSET:
-            if state.clock[0].pods == state.pods.shape[0]:
-                return False
-            template = _revision(program, state, w, ordinal)
-            create_pod(program, state, program.workloads[w].first_template, template, ordinal)
-            if not application.parallel:
-                return True
-        elif not state.pods[p].available and not application.parallel:
+        step = _fill(program, state, w, ordinal)
+        if step == _FULL:
+            return False
+        if step == _WAIT and not application.parallel:
             return True
     if _scale_down(program, state, w, first_unavailable):
         mark_workload(state, w)
@@ -51,6 +43,23 @@ def sync_statefulset(program: Any, state: Any, w: int) -> bool:
             return True
     _update(program, state, w)
     return True
+
+
+@jit
+def _fill(program: Any, state: Any, w: int, ordinal: int) -> int:
+    """See that there is a pod with an ordinal; say whether those after it must wait for it."""
+    p = _pod_at(program, state, w, ordinal)
+    if p == UNSET:
+        if state.clock[0].pods == state.pods.shape[0]:
+            return _FULL
+        template = _revision(program, state, w, ordinal)
+        create_pod(program, state, program.workloads[w].first_template, template, ordinal)
+        return _WAIT
+    if state.pods[p].phase == FAILED or state.pods[p].phase == SUCCEEDED:
+        delete_pod(program, state, p)
+        mark_workload(state, w)
+        return _WAIT
+    return _GO_ON if state.pods[p].available else _WAIT
 
 
 @jit
@@ -78,7 +87,7 @@ def _highest(program: Any, state: Any, w: int, below: int) -> int:
 
 
 @jit
-def _first_unavailable(program: Any, state: Any, w: int, replicas: int) -> int:
+def _first_unavailable(program: Any, state: Any, w: int) -> int:
     """Return the pod that may block the others: the unavailable one of lowest ordinal."""
     found = UNSET
     p = state.sets[program.workloads[w].first_template].head

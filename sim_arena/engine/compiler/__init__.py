@@ -7,8 +7,7 @@ nodes a pod may go to, what its containers ask for and use, when the trace's eve
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,9 +31,13 @@ from sim_arena.engine.program import (
     Arrays,
     Program,
 )
-from sim_arena.nodes import Node
 from traces import Trace, TraceError, WorkloadRef
 from traces.arithmetic import UNSET
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sim_arena.nodes import Node
 
 __all__ = ["compile_trace"]
 

@@ -5,11 +5,13 @@ Source: SimKube 2.7, `sk-driver/src/mutation.rs` and `sk-driver/src/runner.rs`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sim_arena.nodes import Node
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sim_arena.nodes import Node
 
 __all__ = ["as_virtual", "rewritten"]
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sim_arena.engine.compiler.matching import node_mask
 from sim_arena.engine.compiler.rewriting import rewritten
-from sim_arena.engine.compiler.unmodelled import Unmodelled
 from sim_arena.engine.compiler.usage import usage_of
 from sim_arena.engine.program import ALWAYS, INIT, NEVER, ON_FAILURE, REGULAR, SIDECAR
-from sim_arena.nodes import Node
 from traces import TraceError, WorkloadRef
 from traces.arithmetic import UNSET
 from traces.quantities import parse_cpu, parse_memory
+
+if TYPE_CHECKING:
+    from sim_arena.engine.compiler.unmodelled import Unmodelled
+    from sim_arena.nodes import Node
 
 __all__ = ["Interned", "Templates", "as_records"]
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sim_arena.nodes import Node
-from traces import WorkloadRef
+if TYPE_CHECKING:
+    from sim_arena.nodes import Node
+    from traces import WorkloadRef
 
 __all__ = ["HARMLESS_KINDS", "MODELLED_KINDS", "Unmodelled"]
 

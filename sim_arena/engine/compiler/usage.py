@@ -7,10 +7,13 @@ the full value (1m and 1Mi where they are missing, as in KWOK's stage). Our own
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from traces import TraceError
 from traces.quantities import parse_cpu, parse_memory
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["usage_of"]
 

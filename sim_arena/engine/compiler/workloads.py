@@ -96,7 +96,7 @@ def lifetimes_of(trace: Trace, ref: WorkloadRef, speed: float) -> list[int]:
     return [_lifetime(ref, entry, speed) for entry in next(iter(found.values()))]
 
 
-def _lifetime(ref: WorkloadRef, entry: Object, speed: float) -> int:
+def _lifetime(ref: WorkloadRef, entry: Any, speed: float) -> int:
     finished = entry.get("Finished") if isinstance(entry, Mapping) else None
     if finished is None:
         return UNSET
