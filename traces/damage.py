@@ -8,7 +8,7 @@ Source: the MessagePack specification, https://github.com/msgpack/msgpack/blob/m
 
 from typing import NamedTuple
 
-from traces.errors import TraceError, key_path
+from traces.errors import TraceError, key_path, shorten
 
 __all__ = ["MAX_DEPTH", "locate_damage"]
 
@@ -63,7 +63,7 @@ def locate_damage(data: bytes) -> TraceError | None:
                 break
     except _DamageError as damage:
         path = ".".join(level.step() for level in stack).replace(".[", "[")
-        inside = f" (in {path})" if path else ""
+        inside = f" (in {shorten(path)})" if path else ""
         return TraceError(f"{damage.problem}{inside}", f"byte {at}")
     if at < len(data):
         return TraceError(

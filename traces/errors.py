@@ -2,9 +2,10 @@
 
 from typing import Any
 
-__all__ = ["QuantityError", "TraceError", "TraceNotice", "describe", "key_path"]
+__all__ = ["QuantityError", "TraceError", "TraceNotice", "describe", "key_path", "shorten"]
 
 _SHOWN = 60
+_SHOWN_PATH = 200
 
 
 class TraceError(ValueError):
@@ -26,7 +27,7 @@ class TraceError(ValueError):
         self.source = source
 
     def __str__(self) -> str:
-        parts = [part for part in (self.source, self.where, self.problem) if part]
+        parts = [part for part in (self.source, shorten(self.where), self.problem) if part]
         return ": ".join(" ".join(part.split()) for part in parts)
 
     def at(self, where: str = "", source: str = "") -> "TraceError":
@@ -63,4 +64,11 @@ def key_path(key: Any) -> str:
     """Return a map's key as a path shows it: plain names bare, others in brackets."""
     if isinstance(key, str) and key and all(c.isalnum() or c in "_-" for c in key):
         return key if len(key) <= _SHOWN else key[:_SHOWN] + "..."
-    return f"[{describe(list(key) if isinstance(key, tuple) else key)}]"
+    text = repr(list(key)) if isinstance(key, tuple) else describe(key)
+    return f"[{text if len(text) <= _SHOWN_PATH else text[:_SHOWN_PATH] + '...'}]"
+
+
+def shorten(path: str) -> str:
+    """Return a path as a message shows it: the middle of a very long one is left out."""
+    half = _SHOWN_PATH // 2
+    return path if len(path) <= _SHOWN_PATH else f"{path[:half]}...{path[-half:]}"
