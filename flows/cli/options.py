@@ -1,0 +1,100 @@
+"""Options that several commands share, with their help and their completion."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+__all__ = [
+    "DEFAULT_NODES",
+    "LONGEST",
+    "RUNS",
+    "AsJson",
+    "Deploy",
+    "Duration",
+    "Namespace",
+    "Nodes",
+    "RunsDir",
+    "Seed",
+    "Target",
+    "TracePath",
+    "existing",
+]
+
+
+RUNS = Path("runs")
+LONGEST = 1_000_000_000  # seconds; the engine counts nanoseconds in 64 bits
+# What --help shows must not load the arena; a test keeps it equal to sim_arena.nodes.
+DEFAULT_NODES = "3x16cpu,32Gi"
+
+
+def existing(path: Path, option: str = "--trace") -> Path:
+    """Return the path of a file that is there.
+
+    Raises:
+        typer.BadParameter: It is missing, or a folder.
+    """
+    if path.is_file():
+        return path
+    what = "is a folder" if path.is_dir() else "does not exist"
+    raise typer.BadParameter(f"{path} {what}; give the path of a trace file", param_hint=option)
+
+
+def _deployments(context: typer.Context, incomplete: str) -> Iterable[str]:
+    from traces import TraceError, find_deployments, load_trace
+
+    try:
+        trace = load_trace(context.params["trace"])
+    except (KeyError, TypeError, OSError, TraceError):
+        return []  # a completion has nobody to tell; the command itself will
+    return sorted({ref.name for ref in find_deployments(trace) if ref.name.startswith(incomplete)})
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a program to read.")]
+TracePath = Annotated[
+    Path, typer.Option("--trace", metavar="FILE", help="A SimKube trace.", show_default=False)
+]
+Namespace = Annotated[
+    str | None,
+    typer.Option(
+        "--ns", "--namespace", metavar="NAME", help="The namespace, if several have the name."
+    ),
+]
+Deploy = Annotated[
+    str,
+    typer.Option(
+        "--deploy",
+        metavar="NAME",
+        help="The Deployment, StatefulSet or ReplicaSet to repair.",
+        autocompletion=_deployments,
+        show_default=False,
+    ),
+]
+Target = Annotated[int, typer.Option(min=1, metavar="N", help="Ready pods that count as healthy.")]
+Duration = Annotated[
+    int,
+    typer.Option(
+        min=1, max=LONGEST, metavar="S", help="Seconds of the trace to replay in each step."
+    ),
+]
+Nodes = Annotated[
+    str,
+    typer.Option(
+        metavar="NODES",
+        help="The cluster's nodes: 3x16cpu,32Gi[+...], or a file or folder of v1.Node manifests.",
+    ),
+]
+Replay = Annotated[
+    Literal["simkube", "plain"],
+    typer.Option(help="simkube rewrites pods as SimKube does; plain leaves them as they are."),
+]
+Seed = Annotated[
+    int, typer.Option(min=0, max=2**63 - 1, metavar="N", help="Seed of all that is random.")
+]
+RunsDir = Annotated[
+    Path,
+    typer.Option(
+        "--runs-dir", metavar="DIR", envvar="SIM_ARENA_RUNS_DIR", help="The folder of the runs."
+    ),
+]

@@ -1,0 +1,102 @@
+"""How answers look: tables for people, JSON for programs."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+__all__ = [
+    "UNKNOWN",
+    "console",
+    "counted",
+    "duration",
+    "number",
+    "print_json",
+    "seconds",
+    "show",
+    "table",
+    "warn",
+]
+
+_PIPE_WIDTH = 200  # who reads a pipe wants lines, not the folds of an 80 column terminal
+UNKNOWN = "-"
+
+
+def console(*, stderr: bool = False) -> "Console":
+    """Return a rich console for stdout or stderr. NO_COLOR and COLUMNS have their effect."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    wide = None if stream.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
+    return Console(stderr=stderr, width=wide, highlight=False, soft_wrap=False)
+
+
+def table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> "Table":
+    """Return a table. A column whose name ends in `#` is one of numbers, aligned right."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    result = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in columns:
+        right = name.endswith("#")
+        result.add_column(
+            name.removesuffix("#"),
+            justify="right" if right else "left",
+            overflow="fold",
+            no_wrap=right,  # on a narrow terminal texts fold, numbers stay whole
+        )
+    for row in rows:
+        result.add_row(*(Text(cell) for cell in row))  # Text: brackets in a message are no markup
+    return result
+
+
+def show(*parts: Any) -> None:
+    """Print tables and texts to stdout."""
+    target = console()
+    for part in parts:
+        target.print(part, markup=False)
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON document to stdout."""
+    print(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def warn(lines: Iterable[str]) -> None:
+    """Print warnings to stderr, a line each."""
+    for line in lines:
+        print(f"sim-arena: warning: {line}", file=sys.stderr)
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Return a number as people read it; a hyphen for what is not known."""
+    if value is None:
+        return UNKNOWN
+    return str(value) if isinstance(value, int) else f"{value:.{digits}f}"
+
+
+def seconds(value: float) -> int | float:
+    """Return seconds as an int where they are whole, as 20 and not 20.0."""
+    return int(value) if float(value).is_integer() else value
+
+
+def duration(value: float | None) -> str:
+    """Return seconds as people read them: 90s, 18m54s."""
+    if value is None:
+        return UNKNOWN
+    if value < 120:
+        return f"{seconds(round(value, 3))}s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes}m{rest:02}s" if rest else f"{minutes}m"
+
+
+def counted(reasons: Mapping[str, int] | None) -> str:
+    """Return messages with their counts, a line each, the most frequent first."""
+    ordered = sorted((reasons or {}).items(), key=lambda item: (-item[1], item[0]))
+    return "\n".join(f"{count} x {message}" for message, count in ordered)
