@@ -68,6 +68,7 @@ def simulate(spec: EpisodeSpec, trace: str, step: int) -> Simulation:
     ref = find_workload(load_trace(trace), spec.deploy, spec.namespace)
     simulation = Simulation(
         name=f"{spec.run_id}-{spec.episode}-{step}",
+        step=step,
         run_id=str(spec.run_id),
         trace=trace,
         nodes=spec.nodes,

@@ -1,0 +1,121 @@
+"""What the UI shows of an episode: a page in Markdown, and a table of the steps.
+
+Names and messages come from traces that anybody may have written: they are data here, never
+markup.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+
+from flows.cli.report import Repair, action_text, observation_text, repair, repair_text
+from sim_arena.episode import EpisodeSpec, StepRecord
+
+__all__ = ["cell", "escape", "fenced", "page", "publish", "step_rows"]
+
+
+def publish(spec: EpisodeSpec, records: Sequence[StepRecord], error: Exception | None) -> None:
+    """Write the artifacts of an episode, whether it ended well or not.
+
+    Args:
+        spec: what was asked for
+        records: the steps, as far as it went
+        error: what ended it early
+    """
+    create_markdown_artifact(page(spec, records, error), key="episode")
+    if records:
+        create_table_artifact(step_rows(records), key="episode-steps")
+
+
+def page(spec: EpisodeSpec, records: Sequence[StepRecord], error: Exception | None) -> str:
+    """Return the episode as Markdown: how it went, its steps, the repair, where things lie."""
+    parts = [f"# {escape(_headline(spec, records, error))}"]
+    if error is not None:
+        parts.append(fenced(f"{type(error).__name__}: {error}"))
+    if records:
+        rows = step_rows(records)
+        parts += ["## Steps", _table(list(rows[0]), [list(row.values()) for row in rows])]
+        parts += _repair(spec, records)
+    folder = Path(spec.runs_dir) / str(spec.run_id)
+    asked = {
+        "trace": spec.trace,
+        "nodes": spec.nodes,
+        "window": f"{spec.duration} s",
+        "policy": spec.policy,
+        "reward": spec.reward,
+        "seed": str(spec.seed),
+        "steps": str(folder / "step.jsonl"),
+        "Parquet": str(folder / "steps"),
+    }
+    parts += ["## Asked for, and kept", _table(["what", "value"], asked.items())]
+    return "\n\n".join(parts) + "\n"
+
+
+def step_rows(records: Iterable[StepRecord]) -> list[dict[str, str]]:
+    """Return the steps as rows of text."""
+    return [
+        {
+            "step": str(record["step"] + 1),
+            "observation": cell(observation_text(record)),
+            "action": cell(action_text(record)),
+            "reward": "" if record["reward"] is None else f"{record['reward']:.3f}",
+        }
+        for record in records
+    ]
+
+
+def escape(text: str) -> str:
+    """Return text that Markdown shows as it is, on one line."""
+    line = " ".join(text.split())
+    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    line = re.sub(r"([\\`*_{}\[\]()#+\-.!|~=:@])", r"\\\1", line)
+    return line.replace("\\:", "&#58;").replace("\\@", "&#64;")
+
+
+def cell(text: str) -> str:
+    """Return text for a cell of a table artifact, on one line.
+
+    The newer UI shows a cell as it is, the older one as Markdown. A zero-width space where
+    a link or a tag would begin keeps both from reading markup, and cannot be seen.
+    """
+    line = "; ".join(part.strip() for part in text.splitlines())
+    return re.sub(r"([\]<])(?=\S)", "\\1\u200b", line)
+
+
+def fenced(text: str, language: str = "") -> str:
+    """Return text as a code block that it cannot end itself."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{text.rstrip()}\n{fence}"
+
+
+def _headline(spec: EpisodeSpec, records: Sequence[StepRecord], error: Exception | None) -> str:
+    if error is not None:
+        return f"{spec.deploy}: the episode failed"
+    if records and records[-1]["success"]:
+        return f"{spec.deploy} is healthy, seen in step {len(records)}"
+    return f"{spec.deploy} is not healthy after {len(records)} steps"
+
+
+def _repair(spec: EpisodeSpec, records: Sequence[StepRecord]) -> list[str]:
+    last = records[-1]
+    after = last["trace_in"] if last["success"] else last["trace_out"]
+    found: Repair = repair(spec.trace, after, spec.deploy, spec.namespace)
+    if not found.changes:
+        return ["## What changed", "Nothing\\."]
+    parts = ["## What changed", fenced(repair_text(found).plain, "diff")]
+    if last["success"]:
+        parts += [
+            "As a patch for the real workload:",
+            fenced(found.patch, "yaml"),
+            fenced(f"{found.kubectl} patch.yaml", "sh"),
+        ]
+    return [*parts, f"Trace: {escape(after)}"]
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [columns, ["---"] * len(columns)]
+    lines += [[escape(value) for value in row] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,0 +1,71 @@
+"""The flow `step`: one step."""
+
+from prefect import flow
+
+from flows import parameters as p
+from flows.playing import clean_up_run, play_here, run_name
+from sim_arena.episode import EpisodeResult, StepSizes
+from sim_arena.guardrails import Guardrails
+from sim_arena.nodes import DEFAULT_NODES
+
+__all__ = ["step"]
+
+
+@flow(
+    name="step",
+    flow_run_name=run_name,
+    persist_result=False,
+    on_cancellation=[clean_up_run],
+    on_crashed=[clean_up_run],
+)
+def step(  # noqa: PLR0913, PLR0917 # each is a field of the form in the UI
+    trace: p.TracePath,
+    deploy: p.Deploy,
+    target: p.Target,
+    duration: p.Duration = 60,
+    namespace: p.Namespace = None,
+    policy: p.PolicyName = "heuristic",
+    reward: p.RewardName = "binary",
+    seed: p.Seed = 0,
+    nodes: p.Nodes = DEFAULT_NODES,
+    replay: p.Replay = "simkube",
+    guardrails: Guardrails = p.GUARDRAILS,
+    steps: StepSizes = p.STEPS,
+    pre_start: p.Hooks = None,
+    post_end: p.Hooks = None,
+    cluster: p.ClusterName = "embedded",
+    timeout: p.Timeout = 600,
+    runs_dir: p.RunsDir = "runs",
+    run_id: p.RunId = None,
+) -> EpisodeResult:
+    """Play one step: replay the trace, observe, decide, edit the trace.
+
+    Args:
+        trace: path of the trace file
+        deploy: name of the Deployment, StatefulSet or ReplicaSet in the trace
+        target: ready pods that count as success
+        duration: simulated window of each step, in seconds
+        namespace: the workload's namespace; needed where the name is in several
+        policy: who chooses the actions: a policy's name; `module:attribute` as for the hooks
+        reward: what an observation is worth
+        seed: of the policy and of the simulation's free choices
+        nodes: a short form such as `3x16cpu,32Gi`, or a path of Node manifests
+        replay: `simkube` rewrites the objects as SimKube does, `plain` does not
+        guardrails: the bounds that no action crosses
+        steps: how far an action goes when the policy does not say
+        pre_start: commands or callables before each step's simulation; in a deployment only
+            where SIM_ARENA_ALLOW_CODE=1 is set on the worker
+        post_end: likewise, after each step's observation
+        cluster: where the trace is replayed
+        timeout: real seconds that one simulation may take
+        runs_dir: folder of all runs
+        run_id: the run's name, by default the flow run's id; that of an interrupted run goes on
+            with it
+
+    Returns:
+        how it went, with one record
+
+    Raises:
+        SimArenaError, TraceError, ResultsError: what went wrong. What was made is cleaned up
+    """
+    return play_here(locals() | {"max_steps": 1})  # at this point these are the arguments
