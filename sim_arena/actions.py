@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "REGISTRY",
+    "STEP_BOUNDS",
     "Action",
     "ActionType",
     "Mutation",
@@ -36,6 +37,7 @@ STEP_BOUNDS: dict[Resource, tuple[str, str]] = {
     "memory": ("1Ki", "4Ti"),
     "replicas": ("1", "1000"),
 }
+"""The least and the greatest step for each resource, in Kubernetes notation."""
 
 
 class Action(TypedDict):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from sim_arena.actions import Action
+from sim_arena.actions import STEP_BOUNDS, Action
 from sim_arena.observation import ContainerObservation, Observation
 from sim_arena.policies.reasons import causes
 from traces.arithmetic import UNSET, effective_request
@@ -152,11 +152,13 @@ class _Fit:
 
 def _scale_down(obs: Observation, deploy: str, count: int) -> Action | None:
     """Remove replicas, though never the last one."""
-    step = min(count, _desired(obs) - 1)
+    step = min(count, _desired(obs) - 1, int(STEP_BOUNDS["replicas"][1]))
     return Action(type="scale_down_replicas", deploy=deploy, step=step) if step > 0 else None
 
 
 def _action(kind: str, deploy: str, container: str | None, resource: Resource, step: int) -> Action:
+    _, most = STEP_BOUNDS[resource]
+    step = min(step, parse_resource(resource, most))
     action = Action(type=kind, deploy=deploy, step=format_resource(resource, step))
     if container is not None:
         action["container"] = container
