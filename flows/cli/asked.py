@@ -173,7 +173,8 @@ def _pairs(given: Iterable[str] | None, option: str) -> dict[str, str]:
 
 
 def _names(field: str) -> Iterable[str]:
-    from sim_arena.spec import Guardrails, StepSizes
+    from sim_arena.guardrails import Guardrails
+    from sim_arena.spec import StepSizes
 
     return (Guardrails if field == "guardrails" else StepSizes).model_fields
 

@@ -90,7 +90,7 @@ Replay = Annotated[
     typer.Option(help="simkube rewrites pods as SimKube does; plain leaves them as they are."),
 ]
 Seed = Annotated[
-    int, typer.Option(min=0, max=2**63 - 1, metavar="N", help="Seed of all that is random.")
+    int, typer.Option(min=0, max=2**63 - 1, metavar="N", help="Seed of what is random.")
 ]
 RunsDir = Annotated[
     Path,

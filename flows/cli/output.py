@@ -50,6 +50,7 @@ def table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[str
             justify="right" if right else "left",
             overflow="fold",
             no_wrap=right,  # on a narrow terminal texts fold, numbers stay whole
+            min_width=None if right else min(8, len(name)),
         )
     for row in rows:
         result.add_row(*(Text(cell) for cell in row))  # Text: brackets in a message are no markup

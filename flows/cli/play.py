@@ -94,11 +94,17 @@ def _play(flow: str, spec: "EpisodeSpec", *, verbose: bool, json: bool) -> "Epis
     local.prepare(verbose=verbose)
     journal = Path(spec.runs_dir) / str(spec.run_id) / "step.jsonl"
     with fail_as(FAILED), follow(journal, spec.max_steps, quiet=json):
+        from flows.parameters import arguments
+
         if flow == "step":
-            from flows.step import step as play
-        else:
-            from flows.episode import episode as play
-        return play(spec)
+            from flows.step import step
+
+            taken: EpisodeResult = step(**arguments(step, spec))
+            return taken
+        from flows.episode import episode
+
+        played: EpisodeResult = episode(**arguments(episode, spec))
+        return played
 
 
 def _checks(spec: "EpisodeSpec") -> Sequence["Check"]:

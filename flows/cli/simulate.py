@@ -153,7 +153,7 @@ def _print(moments: Sequence[dict[str, Any]]) -> None:
             waiting = [one for one in moment["workloads"] if one["reasons"]]
             output.show(*(f"{_name(one)}: {output.counted(one['reasons'])}" for one in waiting))
         else:
-            rows = [
+            wide = [
                 (
                     one["kind"],
                     one["namespace"],
@@ -163,7 +163,7 @@ def _print(moments: Sequence[dict[str, Any]]) -> None:
                 )
                 for one in moment["workloads"]
             ]
-            output.show(output.table(title, _WIDE_COLUMNS, rows))
+            output.show(output.table(title, _WIDE_COLUMNS, wide))
 
 
 def _name(workload: dict[str, Any]) -> str:

@@ -42,7 +42,8 @@ def show(*, file: _File, json: options.AsJson = False) -> None:
         return
     output.show(
         f"{file}: version {summary['version']}, {summary['events']} events over "
-        f"{output.duration(summary['seconds'])}, {summary['lifecycles']} pods with a lifecycle"
+        f"{output.duration(summary['seconds'])}, {summary['lifecycles']} pods with a lifecycle; "
+        "CPU and memory are shown as request / limit"
     )
     if summary["workloads"]:
         output.show(output.table(None, _SHOW_COLUMNS, _show_rows(summary["workloads"])))
@@ -223,16 +224,12 @@ def change_table(changes: Iterable["Change"]) -> Any:
 
 
 _SHOW_COLUMNS = (
-    "Kind",
-    "Namespace",
-    "Name",
-    "First seen#",
+    "Workload",
+    "From#",
     "Replicas#",
     "Container",
-    "CPU request#",
-    "limit#",
-    "Memory request#",
-    "limit#",
+    "CPU",
+    "Memory",
 )
 
 
@@ -271,13 +268,15 @@ def _resources(obj: dict[str, Any]) -> dict[str, Any]:
 
 def _show_rows(workloads: Sequence[dict[str, Any]]) -> Iterable[Sequence[str]]:
     for workload in workloads:
-        head = [workload["kind"], workload["namespace"], workload["name"]]
+        head = [f"{workload['kind']} {workload['namespace']}/{workload['name']}"]
         head += [output.duration(workload["first_seen"]), output.number(workload["replicas"])]
         for container in workload["containers"]:
             amounts = [
-                str(container[part].get(resource, output.UNKNOWN))
+                " / ".join(
+                    str(container[part].get(resource, output.UNKNOWN))
+                    for part in ("requests", "limits")
+                )
                 for resource in ("cpu", "memory")
-                for part in ("requests", "limits")
             ]
             yield [*head, container["name"], *amounts]
             head = [""] * len(head)
