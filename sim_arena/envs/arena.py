@@ -10,7 +10,7 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 from sim_arena import rewards
-from sim_arena.actions import Action, apply_to_program, apply_to_trace, validate
+from sim_arena.actions import Action, apply_to_program, apply_to_trace
 from sim_arena.engine import Simulation
 from sim_arena.envs import choices, encoding, problems, text
 from sim_arena.envs.problems import Problem
@@ -143,12 +143,11 @@ class SimArenaEnv(gymnasium.Env[Vector, np.int64]):
         self.layout = encoding.layout(containers)
         self.guardrails = guardrails or Guardrails()
         self.steps = dict(steps or {})
-        for name, step in self.steps.items():
-            validate({"type": name, "deploy": "any", "step": step})
         self.max_steps = max_steps
         self.render_mode = render_mode
         self.action_space = spaces.Discrete(len(self.choices))
         self.observation_space = spaces.Box(0.0, 1.0, (len(self.layout),), np.float32)
+        self._mask = choices.Mask(self.choices, self.guardrails, self.steps)
         self._reward = rewards.get(reward)
         self._actions: list[Action] = []
         self._running = False
@@ -210,7 +209,7 @@ class SimArenaEnv(gymnasium.Env[Vector, np.int64]):
 
     def _info(self) -> dict[str, Any]:
         return {
-            "action_mask": choices.mask(self.choices, self._obs, self.guardrails, self.steps),
+            "action_mask": self._mask.of(self._obs),
             "observation": {k: v for k, v in self._obs.items() if v is not None},
             "is_success": is_success(self._obs, self.problem.target),
             "step": len(self._actions),

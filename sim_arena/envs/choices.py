@@ -1,6 +1,6 @@
 """The discrete actions: each action type, and for those on a container each container slot."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from sim_arena.guardrails import Guardrails
 from sim_arena.observation import Observation
 from traces.arithmetic import UNSET
 
-__all__ = ["Choice", "choices", "mask"]
+__all__ = ["Choice", "Mask", "choices"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,30 +55,51 @@ def choices(containers: int) -> tuple[Choice, ...]:
     )
 
 
-def mask(
-    table: tuple[Choice, ...],
-    obs: Observation,
-    guardrails: Guardrails,
-    steps: Mapping[str, str | int],
-) -> npt.NDArray[np.int8]:
-    """Return 1 for each action that would change the workload, and for `noop`; else 0.
+class Mask:
+    """Tells which actions would change the workload.
 
-    An action is masked out if its container does not exist, if the guardrails refuse it, or if
-    there is nothing to move, such as a limit that is not set.
+    Args:
+        table: the discrete actions
+        guardrails: the bounds that no action crosses
+        steps: step sizes by action, used instead of the defaults
+
+    Raises:
+        ActionError: a step is malformed, or there is no such action
     """
-    return np.array([_changes(choice, obs, guardrails, steps) for choice in table], dtype=np.int8)
+
+    def __init__(
+        self,
+        table: tuple[Choice, ...],
+        guardrails: Guardrails,
+        steps: Mapping[str, str | int],
+    ) -> None:
+        for name, step in steps.items():
+            validate({"type": name, "deploy": "any", "step": step})
+        edits = {
+            name: kind.edit(steps.get(name), *guardrails.bounds(kind.resource))
+            for name, kind in REGISTRY.items()
+            if kind.resource is not None
+        }
+        self._edits = [(REGISTRY[one.type], one.slot, edits.get(one.type)) for one in table]
+
+    def of(self, obs: Observation) -> npt.NDArray[np.int8]:
+        """Return 1 for each action that would change the workload, and for `noop`; else 0.
+
+        An action is masked out if its container does not exist, if the guardrails refuse it, or
+        if there is nothing to move, such as a limit that is not set.
+        """
+        return np.array(
+            [
+                edit is None or _changes(edit, _current(kind, slot, obs))
+                for kind, slot, edit in self._edits
+            ],
+            dtype=np.int8,
+        )
 
 
-def _changes(
-    choice: Choice, obs: Observation, guardrails: Guardrails, steps: Mapping[str, str | int]
-) -> bool:
-    kind = REGISTRY[choice.type]
-    if kind.resource is None:
-        return True
-    current = _current(kind, choice.slot, obs)
+def _changes(edit: Callable[..., Any], current: tuple[int, ...] | None) -> bool:
     if current is None:
         return False
-    edit = kind.edit(steps.get(kind.name), *guardrails.bounds(kind.resource))
     after = edit(*current)
     return bool((after if isinstance(after, tuple) else (after,)) != current)
 

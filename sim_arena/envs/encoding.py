@@ -90,12 +90,12 @@ def encode(obs: Observation, containers: int) -> Vector:
             f"expected at most {containers} containers in the pod template, found {len(listed)}: "
             f"make the environment with containers={len(listed)}"
         )
-    values = list(_values(obs, containers))
-    return np.fromiter(
-        (_scaled(value, entry) for value, entry in zip(values, layout(containers), strict=True)),
-        dtype=np.float32,
-        count=len(values),
-    )
+    values = np.array(list(_values(obs, containers)), dtype=np.float64)
+    # A share stays as it is; the scale of the others is that of a logarithm.
+    scale = _scale(containers)
+    logarithms = np.log2(1.0 + np.maximum(values, 0.0)) / np.where(scale > 0, scale, 1.0)
+    encoded = np.where(scale > 0, logarithms, values)
+    return np.clip(encoded, 0.0, 1.0).astype(np.float32)
 
 
 def decode(vector: Vector, containers: int) -> dict[str, float | None]:
@@ -187,10 +187,11 @@ def _container(container: Mapping[str, Any] | None) -> Iterator[float]:
             yield from _number(field, None if container is None else container.get(field.name))
 
 
-def _scaled(value: float, entry: Entry) -> float:
-    if entry.largest is None:
-        return min(max(value, 0.0), 1.0)
-    return min(log2(1.0 + max(value, 0.0)) / log2(1.0 + entry.largest), 1.0)
+@cache
+def _scale(containers: int) -> npt.NDArray[np.float64]:
+    """Return the logarithm that becomes 1, for each entry; 0 where none is taken."""
+    tops = [entry.largest for entry in layout(containers)]
+    return np.array([0.0 if top is None else log2(1.0 + top) for top in tops])
 
 
 def _unscaled(value: float, entry: Entry) -> float:

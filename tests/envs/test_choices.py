@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim_arena.actions import REGISTRY
-from sim_arena.envs.choices import choices, mask
+from sim_arena.envs.choices import Mask, choices
 from sim_arena.guardrails import Guardrails
 from sim_arena.observation import ContainerObservation, Observation
 
@@ -21,7 +21,7 @@ def observed(*containers: dict[str, Any], desired: int | None = 3) -> Observatio
 
 def allowed(obs: Observation, slots: int = 2) -> set[str]:
     table = choices(slots)
-    found = mask(table, obs, Guardrails(), {})
+    found = Mask(table, Guardrails(), {}).of(obs)
     return {str(choice) for choice, one in zip(table, found, strict=True) if one}
 
 
