@@ -9,9 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
 
-from sim_arena import rewards
+from sim_arena import engine, rewards
 from sim_arena.actions import Action, apply_to_program, apply_to_trace
-from sim_arena.engine import Simulation
 from sim_arena.envs import choices, encoding, problems, text
 from sim_arena.envs.problems import Problem
 from sim_arena.errors import ActionError, SimArenaError
@@ -21,7 +20,6 @@ from sim_arena.records import complete
 from traces import load_trace
 
 if TYPE_CHECKING:
-    from sim_arena.engine import Program
     from traces import Trace, WorkloadRef
 
 __all__ = ["SimArenaEnv"]
@@ -220,9 +218,9 @@ class SimArenaEnv(gymnasium.Env[Vector, np.int64]):
         }
 
 
-def _replay(program: "Program", ref: "WorkloadRef", seed: int) -> Observation:
+def _replay(program: "engine.Program", ref: "WorkloadRef", seed: int) -> Observation:
     """Replay the whole window and observe the workload at its end."""
-    simulation = Simulation(program, seed=seed)
+    simulation = engine.Simulation(program, seed=seed)
     simulation.advance()
     return complete(simulation.observe(ref))
 
@@ -232,7 +230,7 @@ def _plain(action: Action) -> dict[str, str]:
     return {key: str(value) for key, value in action.items()}
 
 
-def _differ(before: "Program", after: "Program") -> bool:
+def _differ(before: "engine.Program", after: "engine.Program") -> bool:
     return before is not after and not all(
         np.array_equal(old, new)
         for old, new in (

@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import traces
-from sim_arena.engine import Parameters, Program, compile_trace
+from sim_arena import engine
 from sim_arena.errors import SimArenaError
 from sim_arena.nodes import DEFAULT_NODES, parse_nodes
 from traces import WorkloadRef, find_workload, load_manifest, load_trace
@@ -104,7 +104,7 @@ def find(known: tuple[Problem, ...], wanted: object) -> Problem:
     )
 
 
-def compiled(problem: Problem) -> tuple[Program, WorkloadRef]:
+def compiled(problem: Problem) -> "tuple[engine.Program, WorkloadRef]":
     """Return the compiled trace and the workload; a trace is compiled once as long as it stays.
 
     Raises:
@@ -119,12 +119,12 @@ def compiled(problem: Problem) -> tuple[Program, WorkloadRef]:
 
 
 @lru_cache(maxsize=256)
-def _compiled(problem: Problem, modified: int) -> tuple[Program, WorkloadRef]:
+def _compiled(problem: Problem, modified: int) -> "tuple[engine.Program, WorkloadRef]":
     del modified  # only tells apart the versions of a file
     trace = load_trace(problem.trace)
     ref = find_workload(trace, problem.deploy, problem.namespace)
-    parameters = Parameters(duration=problem.duration)
-    return compile_trace(trace, parse_nodes(problem.nodes), parameters), ref
+    parameters = engine.Parameters(duration=problem.duration)
+    return engine.compile_trace(trace, parse_nodes(problem.nodes), parameters), ref
 
 
 def _of_folder(folder: Path) -> tuple[Problem, ...]:

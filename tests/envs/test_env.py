@@ -262,11 +262,27 @@ def test_a_problem_that_is_not_there(folder: Path) -> None:
         SimArenaEnv(Problem(known.trace, "not-there", 1)).reset()
 
 
-def test_it_needs_no_prefect() -> None:
+def test_it_needs_no_prefect_and_starts_without_the_compiler() -> None:
     code = (
         "import sys, gymnasium; env = gymnasium.make('sim_arena.envs:SimArena-v0'); "
+        "assert not {'numba', 'prefect', 'pandas'} & set(sys.modules), 'loaded to begin with'; "
         "env.reset(seed=0); env.step(0); "
         "assert not {'prefect', 'pandas'} & set(sys.modules), 'loaded'"
     )
     root = Path(__file__).parents[2]
     subprocess.run([sys.executable, "-c", code], check=True, cwd=root, timeout=120)
+
+
+def test_a_real_trace() -> None:
+    trace = Path(__file__).parents[3] / "shared" / "traces" / "dsb-scaling.sktrace"
+    if not trace.exists():
+        pytest.skip("the recorded traces are not beside this checkout")
+    ref = traces.find_deployments(traces.load_trace(trace))[0]
+    problem = Problem(str(trace), ref.name, 1, duration=300, namespace=ref.namespace)
+    env = SimArenaEnv(problem, reward="progress")
+    obs, info = env.reset(seed=0)
+    assert obs in env.observation_space
+    assert info["observation"]["cluster"] == "embedded"
+    for action in np.flatnonzero(info["action_mask"])[:5]:
+        env.reset(seed=0)
+        assert env.step(action)[4]["changed"] == (action != 0)
