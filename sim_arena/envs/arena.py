@@ -74,6 +74,9 @@ class SimArenaEnv(gymnasium.Env[Vector, np.int64]):
     - Truncation: the problem's step limit. It counts the loop's steps, of which `reset` is the
       first: a limit of 10 allows 9 actions.
 
+    A workload that is healthy at reset (`info["is_success"]`) is where the loop would stop; the
+    environment cannot end an episode there and goes on.
+
     ## Information
     `reset` and `step` return
 
