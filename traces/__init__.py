@@ -32,11 +32,13 @@ from traces.edits import (
 from traces.errors import QuantityError, TraceError, TraceNotice
 from traces.generator import generate, write_demo
 from traces.manifest import ManifestEntry, load_manifest
+from traces.rules import Finding, findings
 from traces.siphash import object_hash
 from traces.workloads import containers, find_deployments, find_workload
 
 __all__ = [
     "Change",
+    "Finding",
     "ManifestEntry",
     "QuantityError",
     "Trace",
@@ -54,6 +56,7 @@ __all__ = [
     "edit_replicas",
     "find_deployments",
     "find_workload",
+    "findings",
     "generate",
     "gvk",
     "load_manifest",

@@ -22,7 +22,8 @@ from traces.validation import check_trace
 __all__ = ["MAX_BYTES", "dumps", "load_trace", "loads", "save_trace"]
 
 MAX_BYTES = 128 << 20
-"""Larger files are refused unless the caller allows more; decoding takes some ten times that."""
+"""Larger files are refused unless the caller allows more. Decoded, a real trace takes some ten
+times its size, and the worst that a file can be made to take is some eighty times."""
 
 
 def load_trace(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> Trace:

@@ -100,7 +100,8 @@ def _check_events(events: Any) -> None:
         for name in ("applied_objs", "deleted_objs"):
             for number, obj in enumerate(_list(event.get(name), f"{where}.{name}")):
                 _check_object(obj, f"{where}.{name}[{number}]", applied=name == "applied_objs")
-        _check_json({k: v for k, v in event.items() if not str(k).endswith("_objs")}, where)
+        others = {key: event[key] for key in event if key not in ("applied_objs", "deleted_objs")}
+        _check_json(others, where)
 
 
 def _check_object(obj: Any, where: str, *, applied: bool) -> None:
@@ -109,7 +110,7 @@ def _check_object(obj: Any, where: str, *, applied: bool) -> None:
     metadata = _map(obj.get("metadata"), f"{where}.metadata")
     _name(metadata, "name", f"{where}.metadata")
     if metadata.get("namespace") is not None:
-        _name(metadata, "namespace", f"{where}.metadata")
+        _text(metadata["namespace"], f"{where}.metadata.namespace")
     for name in ("labels", "annotations"):
         _check_texts(metadata.get(name), f"{where}.metadata.{name}")
     if applied and kind in _TEMPLATES:

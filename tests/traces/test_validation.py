@@ -36,6 +36,7 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("events.0.ts", True, "events[0].ts", "expected a whole number, found true"),
     ("events.0.ts", 1.5, "events[0].ts", "found 1.5"),
     ("events.1.ts", 5, "events[1].ts", "in order of time"),
+    ("events.0.x_objs", float("nan"), "events[0].x_objs", "finite"),
     ("events.0.deleted_objs", None, "events[0].deleted_objs", "expected a list"),
     ("events.0.applied_objs.0", "web", OBJECT, "expected a map"),
     ("events.0.applied_objs.0.kind", "", f"{OBJECT}.kind", "empty"),

@@ -159,7 +159,7 @@ def one_of_several(scene: Scene) -> Case:
             fix, steps = Fix("reduce_cpu_small", over, name), steps_for(over, CPU_STEP)
             what = f"the container {name} requests {format_cpu(wrong.cpu)} CPU"
         case 1:
-            excess = scene.dice.between(1, 10) * MEMORY_STEP
+            excess = scene.dice.between(2, 10) * MEMORY_STEP  # more than the others can spare
             wrong = replace(
                 main, memory=scene.site.memory - aside_memory + excess, memory_limit=None
             )
