@@ -1,12 +1,14 @@
 """Prefect on this machine: quiet, private, and patient with a slow start."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-__all__ = ["prepare"]
+from sim_arena.errors import SimArenaError
+
+__all__ = ["ServerError", "prepare", "reachable"]
 
 _DEFAULTS = {
-    # The answer and its progress are ours; --verbose shows Prefect's log as well.
-    "PREFECT_LOGGING_LEVEL": "WARNING",
     # Without a server Prefect starts one for the run; it need not call home.
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     # A new database and a busy machine need more than the 20 s that it waits.
@@ -16,12 +18,45 @@ _DEFAULTS = {
 }
 
 
+class ServerError(SimArenaError):
+    """The Prefect server could not be reached."""
+
+
 def prepare(*, verbose: bool) -> None:
     """Set what Prefect reads at its import. What the user has set stays.
 
     With PREFECT_API_URL set the run goes to that server, else to one that lives as long as the
     run.
     """
-    defaults = _DEFAULTS | ({"PREFECT_LOGGING_LEVEL": "INFO"} if verbose else {})
-    for name, value in defaults.items():
+    for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
+    if not verbose and "PREFECT_LOGGING_LEVEL" not in os.environ:
+        # Progress and errors are told by the command; the server gets the log all the same.
+        os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+
+
+@contextmanager
+def reachable() -> Iterator[None]:
+    """Turn a server that cannot be reached into one line.
+
+    Raises:
+        ServerError: Prefect got no answer, or one that is none.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not _is_unreachable(error):
+            raise
+        server = os.environ.get("PREFECT_API_URL", "the server that Prefect starts for the run")
+        raise ServerError(
+            f"Prefect cannot work with {server}: {error}; start it (prefect server start), or "
+            "unset PREFECT_API_URL to play without one"
+        ) from error
+
+
+def _is_unreachable(error: Exception) -> bool:
+    from httpx import HTTPError
+
+    if isinstance(error, RuntimeError):  # all that Prefect says of what it could not connect to
+        return "API" in str(error) and ("reach" in str(error) or "connect" in str(error))
+    return isinstance(error, HTTPError)
