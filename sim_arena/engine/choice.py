@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from sim_arena.engine.jit import jit
 
-__all__ = ["PULL", "STARTUP", "TIE", "UID", "choose", "draw"]
+__all__ = ["NODE", "OFFSET", "PULL", "STARTUP", "TIE", "UID", "choose", "draw"]
 
 # Purposes.
-TIE, UID, PULL, STARTUP = range(1, 5)
+TIE, UID, PULL, STARTUP, OFFSET, NODE = range(1, 7)
 
 _MASK = 0xFFFFFFFF
 

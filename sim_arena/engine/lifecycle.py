@@ -11,7 +11,13 @@ from typing import Any
 from sim_arena.engine.choice import PULL, STARTUP, draw
 from sim_arena.engine.jit import jit, rare
 from sim_arena.engine.program import INIT, NEVER
-from sim_arena.engine.queue import arrive, forget, wake_after_release
+from sim_arena.engine.queue import (
+    arrive,
+    forget,
+    wake_after_bind,
+    wake_after_release,
+    withdraw,
+)
 from sim_arena.engine.state import (
     AVAILABLE,
     COMPLETE,
@@ -36,6 +42,7 @@ __all__ = [
     "available",
     "bind",
     "complete",
+    "count_on_node",
     "create_pod",
     "delete_pod",
     "mark_set",
@@ -113,7 +120,7 @@ def create_pod(program: Any, state: Any, s: int, template: int, ordinal: int) ->
     pod.available = 0
     pod.queue = NOWHERE
     pod.attempts = 0
-    pod.rejected_fit = 0
+    pod.nominated = UNSET
     pod.message = SILENT
     pod.restarts = 0
     pod.unready = 0
@@ -175,7 +182,10 @@ def bind(program: Any, state: Any, p: int, n: int) -> None:
     pod = state.pods[p]
     pod.node = n
     pod.message = SILENT
-    _occupy(program, state, p, 1)
+    withdraw(state, p)
+    count_on_node(program, state, p, 1)
+    if program.header[0].terms > 0:
+        wake_after_bind(program, state, pod.template)
     header = program.header[0]
     wait = 0
     if header.image_pull_jitter > 0 or header.pod_startup_jitter > 0:
@@ -191,7 +201,8 @@ def bind(program: Any, state: Any, p: int, n: int) -> None:
 
 
 @jit
-def _occupy(program: Any, state: Any, p: int, sign: int) -> None:
+def count_on_node(program: Any, state: Any, p: int, sign: int) -> None:
+    """Count a pod's requests on its node (`sign` 1), or no longer (-1)."""
     pod = state.pods[p]
     used = state.nodes[pod.node]
     need = state.sets[pod.template]
@@ -200,6 +211,8 @@ def _occupy(program: Any, state: Any, p: int, sign: int) -> None:
     used.scored_cpu += sign * need.placed_cpu
     used.scored_memory += sign * need.placed_memory
     used.pods += sign
+    if program.header[0].terms > 0:
+        state.placed[pod.template, pod.node] += sign
     for r in range(program.header[0].extended):
         state.extended[pod.node, r] += sign * program.template_extended[pod.template, r]
 
@@ -335,8 +348,8 @@ def _finish(program: Any, state: Any, p: int, phase: int) -> None:
     _become_unready(state, pod)
     pod.phase = phase
     state.sets[pod.set].active -= 1
-    _occupy(program, state, p, -1)
-    wake_after_release(program, state)
+    count_on_node(program, state, p, -1)
+    wake_after_release(program, state, pod.template)
     _changed(state, pod)
 
 
@@ -354,6 +367,6 @@ def delete_pod(program: Any, state: Any, p: int) -> None:
     if pod.node == UNSET:
         forget(state, p)
     else:
-        _occupy(program, state, p, -1)
-        wake_after_release(program, state)
+        count_on_node(program, state, p, -1)
+        wake_after_release(program, state, pod.template)
     _changed(state, pod)

@@ -11,12 +11,10 @@ from typing import Any
 
 from sim_arena.engine.applications import apply_next
 from sim_arena.engine.deployment import same_resources, sync_deployment
-from sim_arena.engine.filters import count_rejections, find_feasible
 from sim_arena.engine.heap import pop
 from sim_arena.engine.jit import entry, jit
 from sim_arena.engine.lifecycle import (
     available,
-    bind,
     complete,
     mark_set,
     mark_workload,
@@ -25,22 +23,20 @@ from sim_arena.engine.lifecycle import (
     start_pod,
 )
 from sim_arena.engine.program import DEPLOYMENT, Arrays
-from sim_arena.engine.queue import fail, flush_leftovers, next_pod
+from sim_arena.engine.queue import flush_leftovers, next_pod
 from sim_arena.engine.replicaset import sync_set
 from sim_arena.engine.requests import compute_requests
-from sim_arena.engine.scores import best_node
+from sim_arena.engine.scheduler import schedule
 from sim_arena.engine.state import (
     AVAILABLE,
     COMPLETE,
     DONE,
     FULL,
     MORE,
-    NO_NODES,
     PENDING,
     PROBE,
     RESTART,
     START,
-    UNSCHEDULABLE,
     State,
 )
 from sim_arena.engine.statefulset import sync_statefulset
@@ -64,6 +60,14 @@ def _program_at(programs: Any, b: int) -> Any:
         programs.node_extended[b],
         programs.template_extended[b],
         programs.lifecycles[b],
+        programs.terms[b],
+        programs.matches[b],
+        programs.domains[b],
+        programs.included[b],
+        programs.incoming[b],
+        programs.taints[b],
+        programs.preferences[b],
+        programs.logs[b],
     )
 
 
@@ -78,14 +82,22 @@ def _state_at(states: Any, b: int) -> Any:
         states.pods[b],
         states.containers[b],
         states.rejections[b],
+        states.placed[b],
         states.active[b],
         states.backoff[b],
         states.timers[b],
         states.waiting[b],
         states.dirty[b],
+        states.verdicts[b],
+        states.domains[b],
+        states.victims[b],
+        states.raw[b],
+        states.sums[b],
         states.feasible[b],
         states.scores[b],
         states.scratch[b],
+        states.chosen[b],
+        states.nominees[b],
     )
 
 
@@ -112,6 +124,7 @@ def _reset(program: Any, state: Any, seed: int) -> None:
     clock.dirty = 0
     clock.start_node = 0
     clock.flush_armed = 0
+    clock.nominees = 0
     clock.sets = 0
     clock.status = MORE
     for n in range(program.header[0].nodes):
@@ -133,6 +146,9 @@ def _reset(program: Any, state: Any, seed: int) -> None:
         workload.dirty = 0
     for t in range(program.header[0].templates):
         _reset_set(program, state, t)
+        if program.header[0].terms > 0:
+            for n in range(program.header[0].nodes):
+                state.placed[t, n] = 0
 
 
 @jit
@@ -203,7 +219,7 @@ def _advance(program: Any, state: Any, until: int, max_events: int) -> int:
         events += 1
         p = next_pod(state)
         if p != UNSET:
-            _schedule(program, state, p)
+            schedule(program, state, p)
         else:
             step = _next_moment(program, state, until)
             if step != MORE:
@@ -234,23 +250,6 @@ def _sync_next(program: Any, state: Any) -> bool:
         mark_workload(state, w)
         return False
     return True
-
-
-@jit
-def _schedule(program: Any, state: Any, p: int) -> None:
-    """One scheduling cycle: filter, score, bind; or say why not."""
-    pod = state.pods[p]
-    if program.header[0].nodes == 0:
-        pod.message = NO_NODES
-        fail(state, p)
-        return
-    feasible = find_feasible(program, state, pod.template)
-    if feasible == 0:
-        pod.message = UNSCHEDULABLE
-        count_rejections(program, state, p)
-        fail(state, p)
-        return
-    bind(program, state, p, best_node(program, state, p, feasible))
 
 
 @jit

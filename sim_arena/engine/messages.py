@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sim_arena.engine.program import REASONS
-from sim_arena.engine.state import GATED, NO_NODES, SILENT
+from sim_arena.engine.state import GATED, NO_NODES, NOMINATED, SILENT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,8 +20,6 @@ _NO_NODES = "no nodes available to schedule pods"
 _GATED = "Scheduling is blocked due to non-empty scheduling gates"
 _POST_FILTER = "no new claims to deallocate, preemption: "
 _NEVER = "not eligible due to preemptionPolicy=Never."
-_FILTERS = range(1, REASONS.index("Insufficient memory") + 1)
-_PREEMPTION = range(REASONS.index("Insufficient memory") + 1, len(REASONS))
 
 
 def message(
@@ -31,7 +29,7 @@ def message(
 
     Args:
         kind: the pod's `message` field.
-        rejections: nodes by reason, [reason].
+        rejections: nodes by reason, [2 x reason]: the filters', then preemption's.
         nodes: number of nodes.
         extended: names of the extended resources, whose columns follow `REASONS`.
         never_preempts: whether the pod's preemptionPolicy is Never.
@@ -42,17 +40,18 @@ def message(
         return _GATED
     if kind == NO_NODES:
         return _NO_NODES
-    counts = [(int(rejections[i]), REASONS[i]) for i in _FILTERS]
-    counts += [
-        (int(rejections[len(REASONS) + i]), f"Insufficient {name}")
-        for i, name in enumerate(extended)
-    ]
+    texts = [*REASONS, *(f"Insufficient {name}" for name in extended)]
+    filters = _counted(nodes, rejections[: len(texts)], texts)
+    if kind == NOMINATED:  # preemption found a node: there is nothing more to say
+        return filters
     preemption = _NEVER
     if not never_preempts:
-        preemption = _counted(nodes, [(int(rejections[i]), REASONS[i]) for i in _PREEMPTION])
-    return f"{_counted(nodes, counts)} {_POST_FILTER}{preemption}"
+        preemption = _counted(nodes, rejections[len(texts) :], texts)
+    return f"{filters} {_POST_FILTER}{preemption}"
 
 
-def _counted(nodes: int, counts: Sequence[tuple[int, str]]) -> str:
-    parts = sorted(f"{count} {reason}" for count, reason in counts if count)
+def _counted(nodes: int, counts: Any, texts: Sequence[str]) -> str:
+    parts = sorted(
+        f"{count} {text}" for count, text in zip(counts, texts, strict=True) if text and count
+    )
     return f"0/{nodes} nodes are available: {', '.join(parts)}."

@@ -20,22 +20,45 @@ if TYPE_CHECKING:
     from sim_arena.nodes import Node
 
 __all__ = [
+    "ANTI_AFFINITY",
     "APPLICATION",
     "CONTAINER",
     "DEPLOYMENT",
+    "EXISTING_ANTI_AFFINITY",
+    "HARD_SPREAD",
     "HEADER",
     "INIT",
+    "LACKS_CPU",
+    "LACKS_KEY",
+    "LACKS_MEMORY",
     "NEVER",
     "NODE",
+    "NOT_HELPFUL",
+    "NO_AFFINITY",
+    "NO_VICTIMS",
     "NS",
     "ON_FAILURE",
+    "OTHER_LABELS",
+    "OTHER_NODE",
+    "PASSES",
     "POD",
+    "PORTS",
+    "PORTS_TAKEN",
+    "PREFERRED",
     "REASONS",
     "REGULAR",
     "REPLICA_SET",
+    "REQUIRED_AFFINITY",
+    "REQUIRED_ANTI",
     "SIDECAR",
+    "SKEWED",
+    "SOFT_SPREAD",
     "STATEFUL_SET",
+    "TAINTED",
     "TEMPLATE",
+    "TERM",
+    "TOO_MANY_PODS",
+    "UNSCHEDULABLE_NODE",
     "Arrays",
     "Program",
 ]
@@ -49,20 +72,46 @@ ALWAYS, ON_FAILURE, NEVER = range(3)
 # Kinds of container.
 REGULAR, INIT, SIDECAR = range(3)
 
-# Why a node was passed over, in the order of the columns in which a pod's rejections are
-# counted; the extended resources' columns follow. The texts are the scheduler's own.
+# Kinds of term: what a pod asks of the pods around it.
+HARD_SPREAD, SOFT_SPREAD, REQUIRED_AFFINITY, REQUIRED_ANTI, PREFERRED, PORTS = range(6)
+
+# Why a node was passed over. The texts are the scheduler's own; the extended resources follow.
 REASONS = (
     "",  # 0 is "passes"
     "node(s) were unschedulable",
     "node(s) didn't match the requested node name",
     "node(s) had untolerated taint(s)",
     "node(s) didn't match Pod's node affinity/selector",
+    "node(s) didn't have free ports for the requested pod ports",
     "Too many pods",
     "Insufficient cpu",
     "Insufficient memory",
+    "node(s) didn't match pod topology spread constraints",
+    "node(s) didn't match pod topology spread constraints (missing required label)",
+    "node(s) didn't match pod affinity rules",
+    "node(s) didn't match pod anti-affinity rules",
+    "node(s) didn't satisfy existing pods anti-affinity rules",
     "No preemption victims found for incoming pod",
     "Preemption is not helpful for scheduling",
 )
+(
+    PASSES,
+    UNSCHEDULABLE_NODE,
+    OTHER_NODE,
+    TAINTED,
+    OTHER_LABELS,
+    PORTS_TAKEN,
+    TOO_MANY_PODS,
+    LACKS_CPU,
+    LACKS_MEMORY,
+    SKEWED,
+    LACKS_KEY,
+    NO_AFFINITY,
+    ANTI_AFFINITY,
+    EXISTING_ANTI_AFFINITY,
+    NO_VICTIMS,
+    NOT_HELPFUL,
+) = range(len(REASONS))
 
 
 def _record(*fields: tuple[str, str]) -> np.dtype[Any]:
@@ -77,6 +126,9 @@ HEADER = _record(
     ("workloads", "i8"),
     ("extended", "i8"),
     ("lifecycles", "i8"),
+    ("terms", "i8"),
+    ("taints", "i8"),  # whether a node has a PreferNoSchedule taint
+    ("preempts", "i8"),  # whether the templates' priorities differ
     ("pod_containers", "i8"),  # most containers in one pod
     ("image_pull_delay", "i8"),
     ("image_pull_jitter", "i8"),
@@ -103,6 +155,24 @@ TEMPLATE = _record(
     ("restart_policy", "i8"),
     ("gated", "i8"),
     ("never_preempts", "i8"),
+    ("first_hard", "i8"),
+    ("end_hard", "i8"),
+    ("first_soft", "i8"),
+    ("end_soft", "i8"),
+    ("first_affinity", "i8"),
+    ("end_affinity", "i8"),
+    ("first_anti", "i8"),
+    ("end_anti", "i8"),
+    ("first_preferred", "i8"),
+    ("end_preferred", "i8"),
+    ("first_ports", "i8"),
+    ("end_ports", "i8"),
+    ("first_incoming", "i8"),  # in `incoming`: other pods' terms that this pod matches
+    ("end_incoming", "i8"),
+    ("own_constraints", "i8"),  # names topologySpreadConstraints itself
+    ("matches_all", "i8"),  # row of `matches`: the pods that match every affinity term
+    ("matches_itself", "i8"),  # this pod matches its own affinity terms
+    ("prefers_nodes", "i8"),
     ("ignored", "i8"),  # another scheduler's pod
 )
 CONTAINER = _record(
@@ -133,6 +203,18 @@ APPLICATION = _record(
     ("on_delete", "i8"),
     ("partition", "i8"),
 )
+TERM = _record(
+    ("kind", "i8"),
+    ("template", "i8"),
+    ("key", "i8"),  # row of `domains`
+    ("hostname", "i8"),
+    ("matches", "i8"),  # row of `matches`; UNSET: the pods of the same ReplicaSet
+    ("included", "i8"),  # row of `included`: the nodes that count
+    ("weight", "i8"),  # negative for anti-affinity
+    ("max_skew", "i8"),
+    ("min_domains", "i8"),
+    ("matches_itself", "i8"),
+)
 WORKLOAD = _record(("kind", "i8"), ("first_template", "i8"), ("end_template", "i8"))
 
 
@@ -149,6 +231,14 @@ class Arrays(NamedTuple):
     node_extended: Any  # [node, resource]
     template_extended: Any  # [template, resource]
     lifecycles: Any  # nanoseconds from Running to Succeeded; UNSET: never
+    terms: Any
+    matches: Any  # [row, template]: whether a template's pods match
+    domains: Any  # [key, node]: number of the node's topology domain, UNSET without the label
+    included: Any  # [row, node]: whether a node counts for a spread constraint
+    incoming: Any  # numbers of terms
+    taints: Any  # [mask, node]: PreferNoSchedule taints not tolerated
+    preferences: Any  # [mask, node]: weight of the matching preferred node affinity terms
+    logs: Any  # [size]: ln(size + 2)
 
 
 @dataclass(frozen=True, slots=True)

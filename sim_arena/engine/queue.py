@@ -11,11 +11,21 @@ from typing import Any
 
 from sim_arena.engine.heap import pop, push
 from sim_arena.engine.jit import jit, rare
-from sim_arena.engine.program import NS
+from sim_arena.engine.program import NS, REQUIRED_ANTI
 from sim_arena.engine.state import ACTIVE, BACKOFF, FLUSH, NOWHERE, PENDING, WAITING
 from sim_arena.engine.timers import set_timer
+from traces.arithmetic import UNSET
 
-__all__ = ["arrive", "fail", "flush_leftovers", "forget", "next_pod", "wake_after_release"]
+__all__ = [
+    "arrive",
+    "fail",
+    "flush_leftovers",
+    "forget",
+    "next_pod",
+    "wake_after_bind",
+    "wake_after_release",
+    "withdraw",
+]
 
 _MAX_BACKOFF = 10
 _LEFTOVER_AGE = 300 * NS
@@ -66,6 +76,7 @@ def fail(state: Any, p: int) -> None:
 @jit
 def forget(state: Any, p: int) -> None:
     """Take a pod that is deleted out of the queue; entries in the heaps are skipped later."""
+    withdraw(state, p)
     if state.pods[p].queue == WAITING:
         _leave(state, p)
     state.pods[p].queue = NOWHERE
@@ -104,16 +115,84 @@ def _retry(program: Any, state: Any, p: int) -> None:
 
 
 @jit
-def wake_after_release(program: Any, state: Any) -> None:
-    """Retry the pods that NodeResourcesFit rejected: a bound pod was deleted or has finished."""
-    clock = state.clock[0]
+def wake_after_release(program: Any, state: Any, template: int) -> None:
+    """Retry the pods that a bound pod's end can help.
+
+    NodeResourcesFit and NodePorts are helped by any; the others' hints look at the pod.
+    """
     i = 0
-    while i < clock.waiting:
+    while i < state.clock[0].waiting:
         p = state.waiting[i]
-        if state.pods[p].rejected_fit:
+        pod = state.pods[p]
+        if (
+            pod.rejected_fit
+            or pod.rejected_ports
+            or (pod.rejected_spread and _spreads_over(program, pod.template, template))
+            or (pod.rejected_affinity and _keeps_away(program, pod.template, template))
+        ):
             _retry(program, state, p)  # another one takes its place in the list
         else:
             i += 1
+
+
+@rare
+def wake_after_bind(program: Any, state: Any, template: int) -> None:
+    """Retry the pods that wait for another pod to be placed, if it is one of this template."""
+    i = 0
+    while i < state.clock[0].waiting:
+        p = state.waiting[i]
+        pod = state.pods[p]
+        if (pod.rejected_spread and _spreads_over(program, pod.template, template)) or (
+            pod.rejected_affinity and _is_drawn_to(program, pod.template, template)
+        ):
+            _retry(program, state, p)
+        else:
+            i += 1
+
+
+@jit
+def _spreads_over(program: Any, mine: int, template: int) -> bool:
+    record = program.templates[mine]
+    for t in range(record.first_hard, record.end_hard):
+        if program.matches[program.terms[t].matches, template]:
+            return True
+    return False
+
+
+@jit
+def _keeps_away(program: Any, mine: int, template: int) -> bool:
+    """Say whether one of two pods has required anti-affinity to the other."""
+    record = program.templates[mine]
+    for t in range(record.first_anti, record.end_anti):
+        if program.matches[program.terms[t].matches, template]:
+            return True
+    for i in range(record.first_incoming, record.end_incoming):
+        term = program.terms[program.incoming[i]]
+        if term.kind == REQUIRED_ANTI and term.template == template:
+            return True
+    return False
+
+
+@jit
+def _is_drawn_to(program: Any, mine: int, template: int) -> bool:
+    record = program.templates[mine]
+    if record.first_affinity == record.end_affinity:
+        return False
+    return program.matches[record.matches_all, template] != 0
+
+
+@jit
+def withdraw(state: Any, p: int) -> None:
+    """End a pod's claim to a node: it was placed, deleted, or found none to preempt on."""
+    if state.pods[p].nominated == UNSET:
+        return
+    clock = state.clock[0]
+    state.pods[p].nominated = UNSET
+    for i in range(clock.nominees):
+        if state.nominees[i] == p:
+            clock.nominees -= 1
+            state.nominees[i] = state.nominees[clock.nominees]
+            return
 
 
 @rare

@@ -30,7 +30,7 @@ PENDING, RUNNING, SUCCEEDED, FAILED, GONE = range(5)
 # Where a pod stands with the scheduler.
 NOWHERE, ACTIVE, BACKOFF, WAITING = range(4)
 # What the PodScheduled condition says.
-SILENT, UNSCHEDULABLE, GATED, NO_NODES = range(4)
+SILENT, UNSCHEDULABLE, GATED, NO_NODES, NOMINATED = range(5)
 # States of a container.
 CREATED, UP, CRASHED, DOWN = range(4)
 # Kinds of timer.
@@ -57,6 +57,7 @@ CLOCK = _record(
     ("dirty", "i8"),
     ("start_node", "i8"),
     ("flush_armed", "i8"),
+    ("nominees", "i8"),
     ("sets", "i8"),
     ("status", "i8"),
 )
@@ -112,6 +113,10 @@ POD_STATE = _record(
     ("waiting_at", "i8"),
     ("attempts", "i8"),
     ("rejected_fit", "i8"),
+    ("rejected_spread", "i8"),
+    ("rejected_affinity", "i8"),
+    ("rejected_ports", "i8"),
+    ("nominated", "i8"),  # the node where pods were evicted for this one, or UNSET
     ("message", "i8"),
     ("restarts", "i8"),
     ("unready", "i8"),  # containers that are not ready
@@ -131,6 +136,13 @@ CONTAINER_STATE = _record(
     ("oom_killed", "i8"),
     ("crashes", "i8"),  # since the back-off was last reset
     ("started", "i8"),
+)
+CANDIDATE = _record(
+    ("node", "i8"),
+    ("highest", "i8"),  # priority of the most important victim
+    ("sum", "i8"),
+    ("count", "i8"),
+    ("start", "i8"),  # earliest start among the most important victims
 )
 ENTRY = _record(
     ("a", "i8"),
@@ -153,15 +165,24 @@ class State(NamedTuple):
     workloads: Any
     pods: Any
     containers: Any  # [pod * most containers in a pod]
-    rejections: Any  # [pod, reason]: nodes, of the last failed attempt
+    rejections: Any  # [pod, 2 x reason]: nodes by reason, of the last failed attempt; the
+    # second half is what preemption says of them
+    placed: Any  # [template, node]: pods; empty where no pod asks for others
     active: Any
     backoff: Any
     timers: Any
     waiting: Any  # unschedulable pods, in no order
     dirty: Any  # ring of sets, and of workloads behind them
+    verdicts: Any  # scratch, [node]: what the pods already there say of a node
+    domains: Any  # scratch, [domain]
+    victims: Any  # scratch, [node]: candidates of a preemption
+    raw: Any  # scratch, [node]: one plugin's scores
+    sums: Any  # scratch, [node]: one plugin's scores before rounding
     feasible: Any  # scratch, [node]
     scores: Any  # scratch, [node]
     scratch: Any  # scratch, [pod]
+    chosen: Any  # scratch, [pod]: victims of a preemption
+    nominees: Any  # pods for which others were evicted, in no order
 
 
 def allocate(programs: Arrays, pods: int) -> State:
@@ -173,6 +194,7 @@ def allocate(programs: Arrays, pods: int) -> State:
     templates = max(1, programs.templates.shape[1])
     workloads = max(1, programs.workloads.shape[1])
     per_pod = max(1, int(header["pod_containers"].max(initial=1)))
+    with_terms = bool(header["terms"].any())
     timers = 64 + pods * (2 + 2 * per_pod)
 
     def records(dtype: Any, *shape: int) -> Any:
@@ -186,15 +208,23 @@ def allocate(programs: Arrays, pods: int) -> State:
         workloads=records(WORKLOAD_STATE, workloads),
         pods=records(POD_STATE, pods),
         containers=records(CONTAINER_STATE, pods * per_pod),
-        rejections=np.zeros((batch, pods, len(REASONS) + extended), np.int64),
+        rejections=np.zeros((batch, pods, 2 * (len(REASONS) + extended)), np.int64),
+        placed=np.zeros((batch, templates if with_terms else 0, nodes), np.int64),
         active=records(ENTRY, 2 * pods),
         backoff=records(ENTRY, 2 * pods),
         timers=records(ENTRY, timers),
         waiting=np.zeros((batch, pods), np.int64),
         dirty=np.zeros((batch, templates + workloads), np.int64),
+        verdicts=np.zeros((batch, nodes), np.int64),
+        domains=np.zeros((batch, nodes + 1), np.int64),
+        victims=records(CANDIDATE, nodes),
+        raw=np.zeros((batch, nodes), np.int64),
+        sums=np.zeros((batch, nodes), np.float64),
         feasible=np.zeros((batch, nodes), np.int64),
         scores=np.zeros((batch, nodes), np.int64),
         scratch=np.zeros((batch, pods), np.int64),
+        chosen=np.zeros((batch, pods), np.int64),
+        nominees=np.zeros((batch, pods), np.int64),
     )
 
 

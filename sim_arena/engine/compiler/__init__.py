@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sim_arena.engine.compiler.rewriting import as_virtual
+from sim_arena.engine.compiler.surroundings import Surroundings
 from sim_arena.engine.compiler.templates import Templates, as_records
+from sim_arena.engine.compiler.terms import Terms
 from sim_arena.engine.compiler.unmodelled import MODELLED_KINDS, Unmodelled
 from sim_arena.engine.compiler.workloads import application_row, lifetimes_of
 from sim_arena.engine.parameters import Parameters
@@ -27,6 +29,7 @@ from sim_arena.engine.program import (
     REPLICA_SET,
     STATEFUL_SET,
     TEMPLATE,
+    TERM,
     WORKLOAD,
     Arrays,
     Program,
@@ -77,11 +80,10 @@ class _Compiler:
         self.unmodelled = Unmodelled()
         simkube = parameters.replay == "simkube"
         self.nodes = _in_zone_turns(as_virtual(nodes) if simkube else list(nodes))
-        self.unmodelled.note_nodes(self.nodes)
         self.templates = Templates(
             self.nodes,
             simkube=simkube,
-            priorities=_priorities(trace),
+            surroundings=Surroundings(trace, simkube=simkube),
             unmodelled=self.unmodelled,
         )
         self.refs: list[WorkloadRef] = []
@@ -95,7 +97,14 @@ class _Compiler:
         applications.sort(key=lambda row: row["order"])
         templates = self.templates
         extended = sorted({name for requests in templates.extended for name in requests})
+        terms = Terms(self.nodes, templates.pods)
+        for row, fields in zip(templates.rows, terms.fields, strict=True):
+            row.update(fields)
+        priorities = {row["priority"] for row in templates.rows}
         header = np.zeros(1, HEADER)
+        header["terms"] = len(terms.rows)
+        header["taints"] = any(any(row) for row in templates.taints)
+        header["preempts"] = len(priorities) > 1
         header["nodes"] = len(self.nodes)
         header["templates"] = len(templates.rows)
         header["containers"] = len(templates.containers)
@@ -122,10 +131,18 @@ class _Compiler:
             containers=as_records(templates.containers, CONTAINER),
             applications=as_records(applications, APPLICATION),
             workloads=as_records(workloads, WORKLOAD),
-            masks=np.array(templates.masks, np.int8).reshape(len(templates.masks), len(self.nodes)),
+            masks=_matrix(templates.masks, len(self.nodes), np.int8),
             node_extended=_table([n.extended for n in self.nodes], extended),
             template_extended=_table(templates.extended, extended),
             lifecycles=np.array(templates.lifecycles, np.int64),
+            terms=as_records(terms.rows, TERM),
+            matches=_matrix(terms.matches, len(templates.rows), np.int8),
+            domains=terms.domains(),
+            included=_matrix(terms.included, len(self.nodes), np.int8),
+            incoming=np.array(terms.incoming, np.int64),
+            taints=_matrix(templates.taints, len(self.nodes), np.int64),
+            preferences=_matrix(templates.preferences, len(self.nodes), np.int64),
+            logs=terms.logs(),
         )
         return Program(
             arrays=arrays,
@@ -206,27 +223,13 @@ class _Compiler:
                 row = {"time": time * NS, "order": order, "workload": number, "template": UNSET}
                 if obj is not None:
                     row |= application_row(ref, obj)
-                    template = obj if ref.kind == "Pod" else obj["spec"]["template"]
-                    row["template"] = self.templates.add(number, ref, template, lifetimes)
+                    row["template"] = self.templates.add(number, ref, obj, lifetimes)
                 applications.append(row)
             end = len(self.templates.rows)
             workloads.append(
                 {"kind": _KINDS[ref.kind], "first_template": first, "end_template": end}
             )
         return applications, workloads
-
-
-def _priorities(trace: Trace) -> dict[str, int]:
-    """Return the values of the trace's PriorityClasses; the key `""` is the global default."""
-    values: dict[str, int] = {}
-    for event in trace.get("events") or ():
-        for obj in event.get("applied_objs") or ():
-            if obj.get("kind") == "PriorityClass":
-                value = int(obj.get("value", 0))
-                values[str((obj.get("metadata") or {}).get("name"))] = value
-                if obj.get("globalDefault"):
-                    values[""] = value
-    return values
 
 
 def _in_zone_turns(nodes: list[Node]) -> list[Node]:
@@ -251,3 +254,7 @@ def _table(rows: Sequence[Mapping[str, int]], names: Sequence[str]) -> Any:
         for j, name in enumerate(names):
             table[i, j] = row.get(name, 0)
     return table
+
+
+def _matrix(rows: Sequence[Sequence[int]], width: int, dtype: Any) -> Any:
+    return np.array(rows, dtype).reshape(len(rows), width)

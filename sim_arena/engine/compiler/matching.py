@@ -11,7 +11,14 @@ from typing import Any
 
 from sim_arena.nodes import Node, Taint
 
-__all__ = ["node_mask", "tolerates"]
+__all__ = [
+    "matches_selection",
+    "node_mask",
+    "preference",
+    "tolerates",
+    "tolerates_all",
+    "untolerated_preferences",
+]
 
 Object = Mapping[str, Any]
 
@@ -40,7 +47,7 @@ def _verdict(spec: Object, tolerations: Sequence[Object], node: Node) -> int:
     for taint in node.taints:
         if taint.effect in ("NoSchedule", "NoExecute") and not tolerates(tolerations, taint):
             return _TAINT
-    return 0 if _matches_selection(spec, node) else _AFFINITY
+    return 0 if matches_selection(spec, node) else _AFFINITY
 
 
 def tolerates(tolerations: Iterable[Object], taint: Taint) -> bool:
@@ -58,7 +65,39 @@ def _covers(toleration: Object, taint: Taint) -> bool:
     return bool(toleration.get("key")) and str(toleration.get("value") or "") == taint.value
 
 
-def _matches_selection(spec: Object, node: Node) -> bool:
+def tolerates_all(spec: Object, node: Node) -> bool:
+    """Say whether a pod tolerates every taint of a node that keeps pods away."""
+    tolerations = [*(spec.get("tolerations") or ()), *_DEFAULT_TOLERATIONS]
+    keeping = [t for t in node.taints if t.effect in ("NoSchedule", "NoExecute")]
+    return all(tolerates(tolerations, taint) for taint in keeping)
+
+
+def untolerated_preferences(spec: Object, node: Node) -> int:
+    """Count a node's PreferNoSchedule taints that a pod does not tolerate."""
+    tolerations = [
+        t
+        for t in spec.get("tolerations") or ()
+        if t.get("effect") in (None, "", "PreferNoSchedule")
+    ]
+    return sum(
+        not tolerates(tolerations, taint)
+        for taint in node.taints
+        if taint.effect == "PreferNoSchedule"
+    )
+
+
+def preference(spec: Object, node: Node) -> int:
+    """Sum the weights of a pod's preferred node affinity terms that a node matches."""
+    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
+    return sum(
+        int(term["weight"])
+        for term in affinity.get("preferredDuringSchedulingIgnoredDuringExecution") or ()
+        if _matches_term(term["preference"], node)
+    )
+
+
+def matches_selection(spec: Object, node: Node) -> bool:
+    """Say whether a node has what a pod's nodeSelector and required node affinity ask for."""
     for key, value in (spec.get("nodeSelector") or {}).items():
         if node.labels.get(key) != value:
             return False

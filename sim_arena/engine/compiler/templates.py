@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sim_arena.engine.compiler.matching import node_mask
+from sim_arena.engine.compiler.matching import node_mask, preference, untolerated_preferences
 from sim_arena.engine.compiler.rewriting import rewritten
+from sim_arena.engine.compiler.selectors import label_selector
+from sim_arena.engine.compiler.terms import PodTemplate
 from sim_arena.engine.compiler.usage import usage_of
 from sim_arena.engine.program import ALWAYS, INIT, NEVER, ON_FAILURE, REGULAR, SIDECAR
 from traces import TraceError, WorkloadRef
@@ -17,6 +19,7 @@ from traces.arithmetic import UNSET
 from traces.quantities import parse_cpu, parse_memory
 
 if TYPE_CHECKING:
+    from sim_arena.engine.compiler.surroundings import Surroundings
     from sim_arena.engine.compiler.unmodelled import Unmodelled
     from sim_arena.nodes import Node
 
@@ -46,7 +49,7 @@ class Templates:
     Args:
         nodes: the nodes, in the scheduler's order.
         simkube: whether SimKube's rewriting applies.
-        priorities: PriorityClasses of the trace; the key `""` is the default.
+        surroundings: the trace's namespaces, Services and PriorityClasses.
         unmodelled: where to note what the engine does not model.
     """
 
@@ -55,45 +58,68 @@ class Templates:
         nodes: Sequence[Node],
         *,
         simkube: bool,
-        priorities: Mapping[str, int],
+        surroundings: Surroundings,
         unmodelled: Unmodelled,
     ) -> None:
         self.rows: list[dict[str, int]] = []
         self.containers: list[dict[str, int]] = []
         self.lifecycles: list[int] = []
         self.masks: list[list[int]] = []
+        self.taints: list[list[int]] = []
+        self.preferences: list[list[int]] = []
+        self.pods: list[PodTemplate] = []
         self.extended: list[dict[str, int]] = []
         self.names = Interned()
         self._nodes = nodes
         self._node_numbers = {node.name: number for number, node in enumerate(nodes)}
         self._simkube = simkube
-        self._priorities = priorities
+        self._surroundings = surroundings
         self._unmodelled = unmodelled
         self._contents = Interned()
         self._specs = Interned()
         self._mask_numbers: dict[str, int] = {}
 
-    def add(
-        self, workload: int, ref: WorkloadRef, template: Object, lifetimes: Sequence[int]
-    ) -> int:
-        """Take a template in, and return its number.
+    def add(self, workload: int, ref: WorkloadRef, obj: Object, lifetimes: Sequence[int]) -> int:
+        """Take an object's pod template in, and return its number.
 
         Args:
             workload: number of the workload that it belongs to.
             ref: the workload's name, for messages.
-            template: the pod template, or the Pod itself.
+            obj: the object, or the Pod itself.
             lifetimes: nanoseconds that its pods run, in turn; UNSET for ever.
 
         Raises:
             TraceError: if a field cannot be understood.
         """
+        template = obj if ref.kind == "Pod" else obj["spec"]["template"]
         spec = template.get("spec") or {}
         if not isinstance(spec, Mapping) or not spec.get("containers"):
             raise TraceError(f"{ref}: expected a pod template with containers, found none")
         try:
+            self.pods.append(self._pod_template(ref, obj, template))
             return self._add(workload, ref, template, lifetimes)
         except TraceError as error:
             raise error.at(str(ref)) from error
+
+    def _pod_template(self, ref: WorkloadRef, obj: Object, template: Object) -> PodTemplate:
+        labels = {
+            str(k): str(v)
+            for k, v in ((template.get("metadata") or {}).get("labels") or {}).items()
+        }
+        owner = None
+        if ref.kind == "Deployment":
+            labels["pod-template-hash"] = str(len(self.rows))
+        elif ref.kind != "Pod":
+            owner = label_selector(obj["spec"].get("selector"))
+        elif self._simkube:
+            labels["app.kubernetes.io/name"] = ref.name
+        return PodTemplate(
+            spec=rewritten(template["spec"]) if self._simkube else template["spec"],
+            pod=self._surroundings.pod_labels(ref.namespace, labels),
+            owner=owner,
+            of_replica_set=ref.kind == "Deployment",
+            services=self._surroundings.service_selector(ref.namespace, labels),
+        )
 
     def _add(
         self, workload: int, ref: WorkloadRef, template: Object, lifetimes: Sequence[int]
@@ -130,6 +156,7 @@ class Templates:
                 "restart_policy": _RESTART_POLICIES.get(str(spec.get("restartPolicy")), ALWAYS),
                 "gated": int(bool(spec.get("schedulingGates"))),
                 "ignored": int(self._is_ignored(spec)),
+                "prefers_nodes": int(_prefers_nodes(spec)),
                 "never_preempts": int(spec.get("preemptionPolicy") == "Never"),
             }
         )
@@ -180,6 +207,8 @@ class Templates:
         )
         if key not in self._mask_numbers:
             mask = node_mask(spec, self._nodes)
+            self.taints.append([untolerated_preferences(spec, n) for n in self._nodes])
+            self.preferences.append([preference(spec, n) for n in self._nodes])
             self._mask_numbers[key] = len(self.masks)
             self.masks.append(mask)
         return self._mask_numbers[key]
@@ -188,8 +217,8 @@ class Templates:
         if spec.get("priority") is not None:
             return int(spec["priority"])
         name = spec.get("priorityClassName") or ""
-        if name in self._priorities:
-            return self._priorities[name]
+        if name in self._surroundings.priorities:
+            return self._surroundings.priorities[name]
         if name in _SYSTEM_PRIORITIES:
             return _SYSTEM_PRIORITIES[name]
         if name:
@@ -207,6 +236,11 @@ class Templates:
         if spec.get("nodeName"):
             return spec["nodeName"] not in self._node_numbers
         return spec.get("schedulerName", "default-scheduler") != "default-scheduler"
+
+
+def _prefers_nodes(spec: Object) -> bool:
+    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
+    return bool(affinity.get("preferredDuringSchedulingIgnoredDuringExecution"))
 
 
 def _text(value: Any) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sim_arena.nodes import Node
     from traces import WorkloadRef
 
 __all__ = ["HARMLESS_KINDS", "MODELLED_KINDS", "Unmodelled"]
@@ -51,29 +50,9 @@ class Unmodelled:
         for field in _unmodelled_fields(spec):
             self.note(f"{ref}: {field} is not modelled")
 
-    def note_nodes(self, nodes: list[Node]) -> None:
-        """Note what the engine does not take from nodes."""
-        for node in nodes:
-            if any(taint.effect == "PreferNoSchedule" for taint in node.taints):
-                self.note(f"Node {node.name}: taints with effect PreferNoSchedule are not modelled")
-
 
 def _unmodelled_fields(spec: Object) -> list[str]:
-    found = [
-        field
-        for field in ("topologySpreadConstraints", "resourceClaims", "schedulingGroup")
-        if spec.get(field)
-    ]
-    affinity = spec.get("affinity") or {}
-    found.extend(
-        f"affinity.{key}" for key in ("podAffinity", "podAntiAffinity") if affinity.get(key)
-    )
-    node_affinity = affinity.get("nodeAffinity") or {}
-    if node_affinity.get("preferredDuringSchedulingIgnoredDuringExecution"):
-        found.append("affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution")
+    found = [field for field in ("resourceClaims", "schedulingGroup") if spec.get(field)]
     if any(volume.get("persistentVolumeClaim") for volume in spec.get("volumes") or ()):
         found.append("volumes[].persistentVolumeClaim")
-    containers = spec.get("containers") or ()
-    if any(port.get("hostPort") for c in containers for port in c.get("ports") or ()):
-        found.append("containers[].ports[].hostPort")
     return found

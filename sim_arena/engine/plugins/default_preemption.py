@@ -1,0 +1,206 @@
+"""DefaultPreemption: pods of lower priority make room.
+
+Sources: Kubernetes `pkg/scheduler/framework/plugins/defaultpreemption/default_preemption.go`
+and `pkg/scheduler/framework/preemption/preemption.go`. PodDisruptionBudgets are not modelled.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sim_arena.engine.choice import NODE, OFFSET, choose
+from sim_arena.engine.jit import jit, rare
+from sim_arena.engine.lifecycle import count_on_node, delete_pod
+from sim_arena.engine.nominees import nominate, occupy_nominees
+from sim_arena.engine.program import NO_VICTIMS, NOT_HELPFUL, NS
+from sim_arena.engine.queue import withdraw
+from sim_arena.engine.rejections import blames_preemptable, count_rejection, judge_again, passes
+from sim_arena.engine.state import NOMINATED, PENDING, RUNNING
+from traces.arithmetic import UNSET
+
+__all__ = ["preempt"]
+
+_SUM_OFFSET = 1 << 31
+
+
+@rare
+def preempt(program: Any, state: Any, p: int) -> None:
+    """Look for a node where removing pods of lower priority lets a pod in, and remove them.
+
+    The pod waits for the victims' deletion like any other; the node is kept for it.
+    """
+    if program.templates[state.pods[p].template].never_preempts:
+        return
+    occupy_nominees(program, state, p, 1)
+    candidates = _find_candidates(program, state, p)
+    occupy_nominees(program, state, p, -1)
+    withdraw(state, p)
+    if candidates == 0:
+        return
+    node = _pick(state, p, candidates)
+    state.pods[p].message = NOMINATED
+    occupy_nominees(program, state, p, 1)
+    victims = _select_victims(program, state, p, node)
+    for i in range(victims):  # they have been taken off the node for the trial
+        count_on_node(program, state, state.chosen[i], 1)
+    occupy_nominees(program, state, p, -1)
+    nominate(program, state, p, node)
+    for i in range(victims):
+        delete_pod(program, state, state.chosen[i])
+
+
+@jit
+def _priority(program: Any, state: Any, p: int) -> int:
+    return program.templates[state.pods[p].template].priority
+
+
+@jit
+def _find_candidates(program: Any, state: Any, p: int) -> int:
+    """Try the nodes from a random one on; write candidates into `state.victims`.
+
+    What is found of the others goes into the second half of the pod's rejections.
+    """
+    row = state.rejections[p]
+    half = row.shape[0] // 2
+    nodes = program.header[0].nodes
+    for i in range(half, row.shape[0]):
+        row[i] = 0
+    judge_again(program, state, state.pods[p].template)
+    potential = 0
+    for n in range(nodes):
+        if blames_preemptable(program, state, p, n):
+            state.feasible[potential] = n
+            potential += 1
+    row[half + NOT_HELPFUL] = nodes - potential
+    if potential == 0:
+        return 0
+    wanted = min(potential, max(100, potential // 10))
+    offset = choose(state.clock[0].seed, OFFSET, p, potential)
+    found = 0
+    for i in range(potential):
+        if found == wanted:
+            break
+        n = state.feasible[(offset + i) % potential]
+        victims = _select_victims(program, state, p, n)
+        if victims > 0:
+            _describe(program, state, n, victims, found)
+            found += 1
+        for v in range(victims):
+            count_on_node(program, state, state.chosen[v], 1)
+    return found
+
+
+@jit
+def _select_victims(program: Any, state: Any, p: int, n: int) -> int:
+    """Take pods off a node so that a pod fits, and write them into `state.chosen`.
+
+    The victims are left off the node; the caller puts them back.
+
+    Returns:
+        Their number; 0 if the pod cannot fit, or nobody has lower priority.
+    """
+    row = state.rejections[p]
+    half = row.shape[0] // 2
+    lower = _lower_priority(program, state, p, n)
+    if lower == 0:
+        row[half + NO_VICTIMS] += 1
+        return 0
+    for i in range(lower):
+        count_on_node(program, state, state.chosen[i], -1)
+    judge_again(program, state, state.pods[p].template)
+    if not passes(program, state, p, n):
+        count_rejection(program, state, p, n, half)
+        for i in range(lower):
+            count_on_node(program, state, state.chosen[i], 1)
+        return 0
+    victims = 0
+    for i in range(lower):
+        other = state.chosen[i]
+        count_on_node(program, state, other, 1)
+        judge_again(program, state, state.pods[p].template)
+        if not passes(program, state, p, n):
+            count_on_node(program, state, other, -1)
+            state.chosen[victims] = other
+            victims += 1
+    return victims
+
+
+@jit
+def _lower_priority(program: Any, state: Any, p: int, n: int) -> int:
+    """List a node's pods of lower priority, the most important first."""
+    count = 0
+    mine = _priority(program, state, p)
+    for q in range(state.clock[0].pods):
+        pod = state.pods[q]
+        if pod.node == n and (pod.phase == PENDING or pod.phase == RUNNING):
+            if _priority(program, state, q) < mine:
+                place = count
+                while place > 0 and _more_important(program, state, q, state.chosen[place - 1]):
+                    state.chosen[place] = state.chosen[place - 1]
+                    place -= 1
+                state.chosen[place] = q
+                count += 1
+    return count
+
+
+@jit
+def _start(state: Any, q: int) -> int:
+    pod = state.pods[q]
+    return (pod.started if pod.phase == RUNNING else state.clock[0].now) // NS
+
+
+@jit
+def _more_important(program: Any, state: Any, a: int, b: int) -> bool:
+    if _priority(program, state, a) != _priority(program, state, b):
+        return _priority(program, state, a) > _priority(program, state, b)
+    return _start(state, a) < _start(state, b)
+
+
+@jit
+def _describe(program: Any, state: Any, n: int, victims: int, place: int) -> None:
+    candidate = state.victims[place]
+    candidate.node = n
+    candidate.count = victims
+    candidate.highest = _priority(program, state, state.chosen[0])
+    candidate.start = _start(state, state.chosen[0])
+    total = 0
+    for i in range(victims):
+        priority = _priority(program, state, state.chosen[i])
+        total += priority + _SUM_OFFSET
+        if priority == candidate.highest:
+            candidate.start = min(candidate.start, _start(state, state.chosen[i]))
+    candidate.sum = total
+
+
+@jit
+def _better(a: Any, b: Any) -> int:
+    """Compare candidates: 1 if `a` costs less, -1 if `b` does, 0 if neither."""
+    if a.highest != b.highest:
+        return 1 if a.highest < b.highest else -1
+    if a.sum != b.sum:
+        return 1 if a.sum < b.sum else -1
+    if a.count != b.count:
+        return 1 if a.count < b.count else -1
+    if a.start != b.start:
+        return 1 if a.start > b.start else -1
+    return 0
+
+
+@jit
+def _pick(state: Any, p: int, candidates: int) -> int:
+    best = 0
+    ties = 0
+    for i in range(candidates):
+        order = _better(state.victims[i], state.victims[best])
+        if order > 0:
+            best = i
+            ties = 1
+        elif order == 0:
+            ties += 1
+    chosen = choose(state.clock[0].seed, NODE, p, ties)
+    for i in range(candidates):
+        if _better(state.victims[i], state.victims[best]) == 0:
+            if chosen == 0:
+                return state.victims[i].node
+            chosen -= 1
+    return UNSET

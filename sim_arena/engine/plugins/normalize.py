@@ -1,0 +1,25 @@
+"""How plugins bring their raw scores to 0 to 100.
+
+Source: Kubernetes `pkg/scheduler/framework/plugins/helper/normalize_score.go`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sim_arena.engine.jit import jit
+
+__all__ = ["MAX_SCORE", "default_normalize"]
+
+MAX_SCORE = 100
+
+
+@jit
+def default_normalize(raw: Any, count: int, reverse: bool) -> None:
+    """Scale `raw[:count]` to the largest of them; `reverse` makes small ones good."""
+    largest = 0
+    for i in range(count):
+        largest = max(largest, raw[i])
+    for i in range(count):
+        score = raw[i] * MAX_SCORE // largest if largest > 0 else 0
+        raw[i] = MAX_SCORE - score if reverse else score

@@ -1,0 +1,31 @@
+"""TaintToleration: the score.
+
+Its filter does not change while a program runs: see the compiler.
+
+Source: Kubernetes `pkg/scheduler/framework/plugins/tainttoleration/taint_toleration.go`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sim_arena.engine.jit import jit
+from sim_arena.engine.plugins.normalize import default_normalize
+
+__all__ = ["WEIGHT", "normalize", "score"]
+
+WEIGHT = 3
+
+
+@jit
+def score(program: Any, state: Any, template: int, feasible: int) -> None:
+    """Count for each feasible node the PreferNoSchedule taints that the pod does not tolerate."""
+    row = program.taints[program.templates[template].mask]
+    for i in range(feasible):
+        state.raw[i] = row[state.feasible[i]]
+
+
+@jit
+def normalize(state: Any, feasible: int) -> None:
+    """Make few taints good."""
+    default_normalize(state.raw, feasible, True)

@@ -1,0 +1,120 @@
+"""Why no node can take a pod: counted by reason, for the scheduler's message and its hints.
+
+Source: Kubernetes `pkg/scheduler/framework/types.go` (FitError). What preemption says of the
+nodes stands behind it in the same row: see plugins/default_preemption.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sim_arena.engine.jit import jit, rare
+from sim_arena.engine.plugins import (
+    inter_pod_affinity,
+    node_ports,
+    node_resources_fit,
+    pod_topology_spread,
+)
+from sim_arena.engine.program import (
+    LACKS_KEY,
+    NO_AFFINITY,
+    NO_VICTIMS,
+    NOT_HELPFUL,
+    PASSES,
+    PORTS_TAKEN,
+    SKEWED,
+)
+
+__all__ = [
+    "blames_preemptable",
+    "count_rejection",
+    "count_rejections",
+    "judge_again",
+    "passes",
+]
+
+
+@rare
+def judge_again(program: Any, state: Any, template: int) -> None:
+    """Write the verdicts of the plugins that look at other pods, for all nodes."""
+    for n in range(program.header[0].nodes):
+        state.verdicts[n] = PASSES
+    pod_topology_spread.judge(program, state, template)
+    inter_pod_affinity.judge(program, state, template)
+
+
+@jit
+def count_rejections(program: Any, state: Any, p: int) -> None:
+    """Count for a pod that fits nowhere how many nodes each filter rejects.
+
+    Also notes which plugins rejected a node, for they say which events can help the pod, and
+    what preemption would say if there were no pods of lower priority.
+    """
+    pod = state.pods[p]
+    row = state.rejections[p]
+    row[:] = 0
+    pod.rejected_fit = 0
+    pod.rejected_spread = 0
+    pod.rejected_affinity = 0
+    pod.rejected_ports = 0
+    judge_again(program, state, pod.template)
+    half = row.shape[0] // 2
+    for n in range(program.header[0].nodes):
+        count_rejection(program, state, p, n, 0)
+        helpful = blames_preemptable(program, state, p, n)
+        row[half + (NO_VICTIMS if helpful else NOT_HELPFUL)] += 1
+
+
+@jit
+def count_rejection(program: Any, state: Any, p: int, n: int, first: int) -> None:
+    """Count in a pod's row, from `first` on, why it cannot go to a node.
+
+    `state.verdicts` must be those for the pod. A node counts under the first plugin that
+    rejects it, in the default profile's order; under each resource that it lacks.
+    """
+    pod = state.pods[p]
+    row = state.rejections[p]
+    static = program.masks[program.templates[pod.template].mask, n]
+    if static != PASSES:
+        row[first + static] += 1
+    elif not node_ports.are_free(program, state, pod.template, n):
+        row[first + PORTS_TAKEN] += 1
+        pod.rejected_ports = 1
+    elif not node_resources_fit.fits(program, state, pod.template, n):
+        node_resources_fit.count_lacking(program, state, pod.template, n, row, first)
+        pod.rejected_fit = 1
+    else:
+        verdict = state.verdicts[n]
+        row[first + verdict] += 1
+        if verdict == SKEWED or verdict == LACKS_KEY:
+            pod.rejected_spread = 1
+        else:
+            pod.rejected_affinity = 1
+
+
+@jit
+def passes(program: Any, state: Any, p: int, n: int) -> bool:
+    """Say whether a pod could go to a node now. `state.verdicts` must be those for the pod."""
+    template = state.pods[p].template
+    return (
+        program.masks[program.templates[template].mask, n] == PASSES
+        and node_ports.are_free(program, state, template, n)
+        and node_resources_fit.fits(program, state, template, n)
+        and state.verdicts[n] == PASSES
+    )
+
+
+@jit
+def blames_preemptable(program: Any, state: Any, p: int, n: int) -> bool:
+    """Say whether what rejects a node could be helped by fewer pods on it.
+
+    `state.verdicts` must be those for the pod.
+    """
+    template = state.pods[p].template
+    if program.masks[program.templates[template].mask, n] != PASSES:
+        return False
+    if not node_ports.are_free(program, state, template, n):
+        return True
+    if not node_resources_fit.fits(program, state, template, n):
+        return node_resources_fit.could_fit(program, state, template, n)
+    return state.verdicts[n] != LACKS_KEY and state.verdicts[n] != NO_AFFINITY

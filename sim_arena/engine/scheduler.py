@@ -1,0 +1,210 @@
+"""One scheduling cycle: filter, score, choose; or say why not, and preempt.
+
+Source: Kubernetes `pkg/scheduler/schedule_one.go`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sim_arena.engine.choice import TIE, choose
+from sim_arena.engine.jit import jit, rare
+from sim_arena.engine.lifecycle import bind
+from sim_arena.engine.nominees import occupy_nominees
+from sim_arena.engine.plugins import (
+    default_preemption,
+    inter_pod_affinity,
+    node_affinity,
+    node_ports,
+    node_resources_balanced_allocation,
+    node_resources_fit,
+    pod_topology_spread,
+    taint_toleration,
+)
+from sim_arena.engine.program import PASSES
+from sim_arena.engine.queue import fail
+from sim_arena.engine.rejections import count_rejections, judge_again, passes
+from sim_arena.engine.state import NO_NODES, UNSCHEDULABLE
+from traces.arithmetic import UNSET
+
+__all__ = ["find_feasible", "schedule", "score_nodes"]
+
+
+@jit
+def schedule(program: Any, state: Any, p: int) -> None:
+    """Try to place a pod."""
+    pod = state.pods[p]
+    if program.header[0].nodes == 0:
+        pod.message = NO_NODES
+        fail(state, p)
+        return
+    if state.clock[0].nominees == 0:
+        feasible = find_feasible(program, state, pod.template)
+    else:
+        feasible = _find_beside_nominees(program, state, p)
+    if feasible == 0:
+        _reject(program, state, p)
+    else:
+        bind(program, state, p, _best_node(program, state, p, feasible))
+
+
+@rare
+def _find_beside_nominees(program: Any, state: Any, p: int) -> int:
+    """Find feasible nodes where others are nominated; a pod's own node is tried first, alone."""
+    pod = state.pods[p]
+    occupy_nominees(program, state, p, 1)
+    feasible = 0
+    if pod.nominated != UNSET:
+        judge_again(program, state, pod.template)
+        if passes(program, state, p, pod.nominated):
+            state.feasible[0] = pod.nominated
+            feasible = 1
+    if feasible == 0:
+        feasible = find_feasible(program, state, pod.template)
+    occupy_nominees(program, state, p, -1)
+    return feasible
+
+
+@rare
+def _reject(program: Any, state: Any, p: int) -> None:
+    pod = state.pods[p]
+    pod.message = UNSCHEDULABLE
+    occupy_nominees(program, state, p, 1)
+    count_rejections(program, state, p)
+    occupy_nominees(program, state, p, -1)
+    fail(state, p)
+    if program.header[0].preempts:
+        default_preemption.preempt(program, state, p)
+
+
+@jit
+def _limit(nodes: int) -> int:
+    """Return how many feasible nodes are enough (numFeasibleNodesToFind)."""
+    if nodes < 100:
+        return nodes
+    return max(100, nodes * max(5, 50 - nodes // 125) // 100)
+
+
+@jit
+def find_feasible(program: Any, state: Any, template: int) -> int:
+    """Write the feasible nodes into `state.feasible` and return their number.
+
+    In a large cluster the search begins where the last one ended, and ends when it has found
+    one more than it needs (findNodesThatPassFilters).
+    """
+    clock = state.clock[0]
+    total = program.header[0].nodes
+    limit = _limit(total)
+    record = program.templates[template]
+    mask = program.masks[record.mask]
+    judged = judge(program, state, template)
+    ports = record.end_ports > record.first_ports
+    found = 0
+    looked = 0
+    n = clock.start_node
+    while looked < total:
+        if (
+            mask[n] == PASSES
+            and node_resources_fit.fits(program, state, template, n)
+            and (not judged or state.verdicts[n] == PASSES)
+            and (not ports or node_ports.are_free(program, state, template, n))
+        ):
+            if found == limit:
+                break
+            state.feasible[found] = n
+            found += 1
+        looked += 1
+        n += 1
+        if n == total:
+            n = 0
+    if limit < total:
+        clock.start_node = (clock.start_node + looked) % total
+    return found
+
+
+@jit
+def judge(program: Any, state: Any, template: int) -> bool:
+    """Write into `state.verdicts` what the plugins that look at other pods say of each node.
+
+    Returns:
+        Whether they say anything; if not, the verdicts are not written.
+    """
+    record = program.templates[template]
+    if (
+        record.first_hard == record.end_hard
+        and record.first_affinity == record.end_affinity
+        and record.first_anti == record.end_anti
+        and record.first_incoming == record.end_incoming
+    ):
+        return False
+    for n in range(program.header[0].nodes):
+        state.verdicts[n] = PASSES
+    pod_topology_spread.judge(program, state, template)
+    inter_pod_affinity.judge(program, state, template)
+    return True
+
+
+@jit
+def score_nodes(program: Any, state: Any, template: int, feasible: int) -> None:
+    """Write into `state.scores` the weighted sum of all score plugins for the feasible nodes."""
+    record = program.templates[template]
+    need = state.sets[template]
+    requests = need.cpu > 0 or need.memory > 0
+    for i in range(feasible):
+        n = state.feasible[i]
+        node = program.nodes[n]
+        used = state.nodes[n]
+        total = node_resources_fit.WEIGHT * node_resources_fit.score(node, used, need)
+        if requests:
+            total += node_resources_balanced_allocation.WEIGHT * (
+                node_resources_balanced_allocation.score(node, used, need)
+            )
+        state.scores[i] = total
+    if record.end_soft > record.first_soft:
+        pod_topology_spread.score(program, state, template, feasible)
+        pod_topology_spread.normalize(state, feasible)
+        _add(state, pod_topology_spread.WEIGHT, feasible)
+    if program.header[0].terms > 0 and inter_pod_affinity.has_scores(program, template):
+        inter_pod_affinity.score(program, state, template, feasible)
+        inter_pod_affinity.normalize(state, feasible)
+        _add(state, inter_pod_affinity.WEIGHT, feasible)
+    if record.prefers_nodes:
+        node_affinity.score(program, state, template, feasible)
+        node_affinity.normalize(state, feasible)
+        _add(state, node_affinity.WEIGHT, feasible)
+    if program.header[0].taints:
+        taint_toleration.score(program, state, template, feasible)
+        taint_toleration.normalize(state, feasible)
+        _add(state, taint_toleration.WEIGHT, feasible)
+
+
+@jit
+def _add(state: Any, weight: int, feasible: int) -> None:
+    for i in range(feasible):
+        state.scores[i] += weight * state.raw[i]
+
+
+@jit
+def _best_node(program: Any, state: Any, p: int, feasible: int) -> int:
+    """Return the best of the nodes in `state.feasible`; the seed breaks ties.
+
+    Only one feasible node is taken unscored.
+    """
+    if feasible == 1:
+        return state.feasible[0]
+    score_nodes(program, state, state.pods[p].template, feasible)
+    best = state.scores[0]
+    ties = 0
+    for i in range(feasible):
+        if state.scores[i] > best:
+            best = state.scores[i]
+            ties = 1
+        elif state.scores[i] == best:
+            ties += 1
+    chosen = 0 if ties == 1 else choose(state.clock[0].seed, TIE, p, ties)
+    for i in range(feasible):
+        if state.scores[i] == best:
+            if chosen == 0:
+                return state.feasible[i]
+            chosen -= 1
+    return -1
