@@ -335,7 +335,7 @@ def _scale_in_proportion(program: Any, state: Any, w: int, application: Any) -> 
         spread += share
         if first == UNSET:
             first = s
-        state.scratch[s - program.workloads[w].first_template] = owner.replicas + share
+        state.lists[s - program.workloads[w].first_template].scratch = owner.replicas + share
         s = following
     _apply_sizes(program, state, w, first, change - spread, application)
 
@@ -344,11 +344,11 @@ def _scale_in_proportion(program: Any, state: Any, w: int, application: Any) -> 
 def _apply_sizes(
     program: Any, state: Any, w: int, first: int, leftover: int, application: Any
 ) -> None:
-    """Give the ReplicaSets the sizes in `state.scratch`; the largest takes what is left over."""
+    """Give the ReplicaSets the sizes in `state.lists[].scratch`; the largest takes what is left over."""
     workload = program.workloads[w]
     for s in range(workload.first_template, workload.end_template):
         if state.sets[s].exists and state.sets[s].replicas > 0:
-            size = state.scratch[s - workload.first_template]
+            size = state.lists[s - workload.first_template].scratch
             if s == first:
                 size = max(0, size + leftover)
             _scale_set(state, s, size, application)

@@ -56,7 +56,7 @@ def _program_at(programs: Any, b: int) -> Any:
         programs.containers[b],
         programs.applications[b],
         programs.workloads[b],
-        programs.masks[b],
+        programs.static[b],
         programs.node_extended[b],
         programs.template_extended[b],
         programs.lifecycles[b],
@@ -65,8 +65,6 @@ def _program_at(programs: Any, b: int) -> Any:
         programs.domains[b],
         programs.included[b],
         programs.incoming[b],
-        programs.taints[b],
-        programs.preferences[b],
         programs.logs[b],
     )
 
@@ -86,18 +84,10 @@ def _state_at(states: Any, b: int) -> Any:
         states.active[b],
         states.backoff[b],
         states.timers[b],
-        states.waiting[b],
         states.dirty[b],
-        states.verdicts[b],
-        states.domains[b],
         states.victims[b],
-        states.raw[b],
-        states.sums[b],
-        states.feasible[b],
-        states.scores[b],
-        states.scratch[b],
-        states.chosen[b],
-        states.nominees[b],
+        states.room[b],
+        states.lists[b],
     )
 
 

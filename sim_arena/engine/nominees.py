@@ -22,7 +22,7 @@ def occupy_nominees(program: Any, state: Any, p: int, sign: int) -> None:
     """Put the nominated pods that pod `p` must respect on their nodes, or take them off."""
     mine = program.templates[state.pods[p].template].priority
     for i in range(state.clock[0].nominees):
-        q = state.nominees[i]
+        q = state.lists[i].nominee
         other = state.pods[q]
         if q != p and program.templates[other.template].priority >= mine:
             other.node = other.nominated
@@ -37,12 +37,12 @@ def nominate(program: Any, state: Any, p: int, n: int) -> None:
     mine = program.templates[state.pods[p].template].priority
     i = 0
     while i < clock.nominees:
-        q = state.nominees[i]
+        q = state.lists[i].nominee
         lower = program.templates[state.pods[q].template].priority < mine
         if state.pods[q].nominated == n and lower:
             withdraw(state, q)
         else:
             i += 1
     state.pods[p].nominated = n
-    state.nominees[clock.nominees] = p
+    state.lists[clock.nominees].nominee = p
     clock.nominees += 1

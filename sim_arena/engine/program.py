@@ -54,6 +54,7 @@ __all__ = [
     "SKEWED",
     "SOFT_SPREAD",
     "STATEFUL_SET",
+    "STATIC",
     "TAINTED",
     "TEMPLATE",
     "TERM",
@@ -215,6 +216,12 @@ TERM = _record(
     ("min_domains", "i8"),
     ("matches_itself", "i8"),
 )
+# What depends on a pod template and a node alone.
+STATIC = _record(
+    ("reason", "i8"),  # why a static filter rejects the node; `PASSES`
+    ("taints", "i8"),  # PreferNoSchedule taints not tolerated
+    ("preference", "i8"),  # weight of the matching preferred node affinity terms
+)
 WORKLOAD = _record(("kind", "i8"), ("first_template", "i8"), ("end_template", "i8"))
 
 
@@ -227,7 +234,7 @@ class Arrays(NamedTuple):
     containers: Any
     applications: Any
     workloads: Any
-    masks: Any  # [mask, node]: 0, or the reason why a static filter rejects the node
+    static: Any  # [mask, node]: see `STATIC`
     node_extended: Any  # [node, resource]
     template_extended: Any  # [template, resource]
     lifecycles: Any  # nanoseconds from Running to Succeeded; UNSET: never
@@ -236,8 +243,6 @@ class Arrays(NamedTuple):
     domains: Any  # [key, node]: number of the node's topology domain, UNSET without the label
     included: Any  # [row, node]: whether a node counts for a spread constraint
     incoming: Any  # numbers of terms
-    taints: Any  # [mask, node]: PreferNoSchedule taints not tolerated
-    preferences: Any  # [mask, node]: weight of the matching preferred node affinity terms
     logs: Any  # [size]: ln(size + 2)
 
 

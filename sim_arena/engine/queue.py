@@ -66,7 +66,7 @@ def fail(state: Any, p: int) -> None:
     pod.attempts += 1
     pod.queue = WAITING
     pod.waiting_at = clock.waiting
-    state.waiting[clock.waiting] = p
+    state.lists[clock.waiting].waiting = p
     clock.waiting += 1
     if not clock.flush_armed:
         clock.flush_armed = 1
@@ -86,9 +86,9 @@ def forget(state: Any, p: int) -> None:
 def _leave(state: Any, p: int) -> None:
     clock = state.clock[0]
     clock.waiting -= 1
-    last = state.waiting[clock.waiting]
+    last = state.lists[clock.waiting].waiting
     hole = state.pods[p].waiting_at
-    state.waiting[hole] = last
+    state.lists[hole].waiting = last
     state.pods[last].waiting_at = hole
 
 
@@ -122,7 +122,7 @@ def wake_after_release(program: Any, state: Any, template: int) -> None:
     """
     i = 0
     while i < state.clock[0].waiting:
-        p = state.waiting[i]
+        p = state.lists[i].waiting
         pod = state.pods[p]
         if (
             pod.rejected_fit
@@ -140,7 +140,7 @@ def wake_after_bind(program: Any, state: Any, template: int) -> None:
     """Retry the pods that wait for another pod to be placed, if it is one of this template."""
     i = 0
     while i < state.clock[0].waiting:
-        p = state.waiting[i]
+        p = state.lists[i].waiting
         pod = state.pods[p]
         if (pod.rejected_spread and _spreads_over(program, pod.template, template)) or (
             pod.rejected_affinity and _is_drawn_to(program, pod.template, template)
@@ -189,9 +189,9 @@ def withdraw(state: Any, p: int) -> None:
     clock = state.clock[0]
     state.pods[p].nominated = UNSET
     for i in range(clock.nominees):
-        if state.nominees[i] == p:
+        if state.lists[i].nominee == p:
             clock.nominees -= 1
-            state.nominees[i] = state.nominees[clock.nominees]
+            state.lists[i].nominee = state.lists[clock.nominees].nominee
             return
 
 
@@ -201,7 +201,7 @@ def flush_leftovers(program: Any, state: Any) -> None:
     clock = state.clock[0]
     i = 0
     while i < clock.waiting:
-        p = state.waiting[i]
+        p = state.lists[i].waiting
         if clock.now - state.pods[p].attempted > _LEFTOVER_AGE:
             _leave(state, p)
             _to_active(program, state, p)

@@ -38,7 +38,7 @@ __all__ = [
 def judge_again(program: Any, state: Any, template: int) -> None:
     """Write the verdicts of the plugins that look at other pods, for all nodes."""
     for n in range(program.header[0].nodes):
-        state.verdicts[n] = PASSES
+        state.room[n].verdict = PASSES
     pod_topology_spread.judge(program, state, template)
     inter_pod_affinity.judge(program, state, template)
 
@@ -65,16 +65,16 @@ def count_rejections(program: Any, state: Any, p: int) -> None:
         row[half + (NO_VICTIMS if helpful else NOT_HELPFUL)] += 1
 
 
-@jit
+@rare
 def count_rejection(program: Any, state: Any, p: int, n: int, first: int) -> None:
     """Count in a pod's row, from `first` on, why it cannot go to a node.
 
-    `state.verdicts` must be those for the pod. A node counts under the first plugin that
+    `state.room[].verdict` must be those for the pod. A node counts under the first plugin that
     rejects it, in the default profile's order; under each resource that it lacks.
     """
     pod = state.pods[p]
     row = state.rejections[p]
-    static = program.masks[program.templates[pod.template].mask, n]
+    static = program.static[program.templates[pod.template].mask, n].reason
     if static != PASSES:
         row[first + static] += 1
     elif not node_ports.are_free(program, state, pod.template, n):
@@ -84,7 +84,7 @@ def count_rejection(program: Any, state: Any, p: int, n: int, first: int) -> Non
         node_resources_fit.count_lacking(program, state, pod.template, n, row, first)
         pod.rejected_fit = 1
     else:
-        verdict = state.verdicts[n]
+        verdict = state.room[n].verdict
         row[first + verdict] += 1
         if verdict == SKEWED or verdict == LACKS_KEY:
             pod.rejected_spread = 1
@@ -92,29 +92,29 @@ def count_rejection(program: Any, state: Any, p: int, n: int, first: int) -> Non
             pod.rejected_affinity = 1
 
 
-@jit
+@rare
 def passes(program: Any, state: Any, p: int, n: int) -> bool:
-    """Say whether a pod could go to a node now. `state.verdicts` must be those for the pod."""
+    """Say whether a pod could go to a node now. `state.room[].verdict` must be those for the pod."""
     template = state.pods[p].template
     return (
-        program.masks[program.templates[template].mask, n] == PASSES
+        program.static[program.templates[template].mask, n].reason == PASSES
         and node_ports.are_free(program, state, template, n)
         and node_resources_fit.fits(program, state, template, n)
-        and state.verdicts[n] == PASSES
+        and state.room[n].verdict == PASSES
     )
 
 
-@jit
+@rare
 def blames_preemptable(program: Any, state: Any, p: int, n: int) -> bool:
     """Say whether what rejects a node could be helped by fewer pods on it.
 
-    `state.verdicts` must be those for the pod.
+    `state.room[].verdict` must be those for the pod.
     """
     template = state.pods[p].template
-    if program.masks[program.templates[template].mask, n] != PASSES:
+    if program.static[program.templates[template].mask, n].reason != PASSES:
         return False
     if not node_ports.are_free(program, state, template, n):
         return True
     if not node_resources_fit.fits(program, state, template, n):
         return node_resources_fit.could_fit(program, state, template, n)
-    return state.verdicts[n] != LACKS_KEY and state.verdicts[n] != NO_AFFINITY
+    return state.room[n].verdict != LACKS_KEY and state.room[n].verdict != NO_AFFINITY

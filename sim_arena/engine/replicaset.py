@@ -44,36 +44,38 @@ def sync_set(program: Any, state: Any, s: int) -> bool:
 @rare
 def _delete_surplus(program: Any, state: Any, s: int, count: int) -> None:
     _rank(program, state, s)
-    pods = state.scratch
+    lists = state.lists
     size = 0
     p = state.sets[s].head
     while p != UNSET:
         pod = state.pods[p]
         if pod.phase == PENDING or pod.phase == RUNNING:
-            pods[size] = p
+            lists[size].scratch = p
             size += 1
         p = pod.next
     for i in range(size // 2 - 1, -1, -1):
-        _sift(program, state, pods, i, size)
+        _sift(program, state, lists, i, size)
     for _ in range(count):
-        first = pods[0]
+        first = lists[0].scratch
         size -= 1
-        pods[0] = pods[size]
-        _sift(program, state, pods, 0, size)
+        lists[0].scratch = lists[size].scratch
+        _sift(program, state, lists, 0, size)
         delete_pod(program, state, first)
 
 
 @jit
-def _sift(program: Any, state: Any, pods: Any, parent: int, size: int) -> None:
+def _sift(program: Any, state: Any, lists: Any, parent: int, size: int) -> None:
     while True:
         child = 2 * parent + 1
         if child >= size:
             return
-        if child + 1 < size and _goes_first(program, state, pods[child + 1], pods[child]):
+        if child + 1 < size and _goes_first(
+            program, state, lists[child + 1].scratch, lists[child].scratch
+        ):
             child += 1
-        if not _goes_first(program, state, pods[child], pods[parent]):
+        if not _goes_first(program, state, lists[child].scratch, lists[parent].scratch):
             return
-        pods[parent], pods[child] = pods[child], pods[parent]
+        lists[parent].scratch, lists[child].scratch = lists[child].scratch, lists[parent].scratch
         parent = child
 
 
@@ -84,9 +86,9 @@ def _rank(program: Any, state: Any, s: int) -> None:
     The owner is the Deployment where there is one: its ReplicaSets count together.
     """
     workload = program.workloads[program.templates[s].workload]
-    counts = state.feasible
+    room = state.room
     for n in range(program.header[0].nodes):
-        counts[n] = 0
+        room[n].domain = 0
     for pass_ in range(2):
         for other in range(workload.first_template, workload.end_template):
             p = state.sets[other].head if state.sets[other].exists else UNSET
@@ -94,9 +96,9 @@ def _rank(program: Any, state: Any, s: int) -> None:
                 pod = state.pods[p]
                 if pod.node != UNSET and (pod.phase == PENDING or pod.phase == RUNNING):
                     if pass_ == 0:
-                        counts[pod.node] += 1
+                        room[pod.node].domain += 1
                     else:
-                        pod.rank = counts[pod.node]
+                        pod.rank = room[pod.node].domain
                 p = pod.next
 
 

@@ -38,10 +38,15 @@ def schedule(program: Any, state: Any, p: int) -> None:
         pod.message = NO_NODES
         fail(state, p)
         return
-    if state.clock[0].nominees == 0:
+    nominees = state.clock[0].nominees > 0
+    feasible = 0
+    if nominees:
+        occupy_nominees(program, state, p, 1)
+        feasible = _find_nominated(program, state, p)
+    if feasible == 0:
         feasible = find_feasible(program, state, pod.template)
-    else:
-        feasible = _find_beside_nominees(program, state, p)
+    if nominees:
+        occupy_nominees(program, state, p, -1)
     if feasible == 0:
         _reject(program, state, p)
     else:
@@ -49,20 +54,16 @@ def schedule(program: Any, state: Any, p: int) -> None:
 
 
 @rare
-def _find_beside_nominees(program: Any, state: Any, p: int) -> int:
-    """Find feasible nodes where others are nominated; a pod's own node is tried first, alone."""
+def _find_nominated(program: Any, state: Any, p: int) -> int:
+    """Try the node that is kept for a pod first, alone; return how many nodes that gives."""
     pod = state.pods[p]
-    occupy_nominees(program, state, p, 1)
-    feasible = 0
-    if pod.nominated != UNSET:
-        judge_again(program, state, pod.template)
-        if passes(program, state, p, pod.nominated):
-            state.feasible[0] = pod.nominated
-            feasible = 1
-    if feasible == 0:
-        feasible = find_feasible(program, state, pod.template)
-    occupy_nominees(program, state, p, -1)
-    return feasible
+    if pod.nominated == UNSET:
+        return 0
+    judge_again(program, state, pod.template)
+    if not passes(program, state, p, pod.nominated):
+        return 0
+    state.room[0].feasible = pod.nominated
+    return 1
 
 
 @rare
@@ -87,7 +88,7 @@ def _limit(nodes: int) -> int:
 
 @jit
 def find_feasible(program: Any, state: Any, template: int) -> int:
-    """Write the feasible nodes into `state.feasible` and return their number.
+    """Write the feasible nodes into `state.room[].feasible` and return their number.
 
     In a large cluster the search begins where the last one ended, and ends when it has found
     one more than it needs (findNodesThatPassFilters).
@@ -96,7 +97,7 @@ def find_feasible(program: Any, state: Any, template: int) -> int:
     total = program.header[0].nodes
     limit = _limit(total)
     record = program.templates[template]
-    mask = program.masks[record.mask]
+    static = program.static[record.mask]
     judged = judge(program, state, template)
     ports = record.end_ports > record.first_ports
     found = 0
@@ -104,14 +105,14 @@ def find_feasible(program: Any, state: Any, template: int) -> int:
     n = clock.start_node
     while looked < total:
         if (
-            mask[n] == PASSES
+            static[n].reason == PASSES
             and node_resources_fit.fits(program, state, template, n)
-            and (not judged or state.verdicts[n] == PASSES)
+            and (not judged or state.room[n].verdict == PASSES)
             and (not ports or node_ports.are_free(program, state, template, n))
         ):
             if found == limit:
                 break
-            state.feasible[found] = n
+            state.room[found].feasible = n
             found += 1
         looked += 1
         n += 1
@@ -124,7 +125,7 @@ def find_feasible(program: Any, state: Any, template: int) -> int:
 
 @jit
 def judge(program: Any, state: Any, template: int) -> bool:
-    """Write into `state.verdicts` what the plugins that look at other pods say of each node.
+    """Write into `state.room[].verdict` what the plugins that look at other pods say of each node.
 
     Returns:
         Whether they say anything; if not, the verdicts are not written.
@@ -138,7 +139,7 @@ def judge(program: Any, state: Any, template: int) -> bool:
     ):
         return False
     for n in range(program.header[0].nodes):
-        state.verdicts[n] = PASSES
+        state.room[n].verdict = PASSES
     pod_topology_spread.judge(program, state, template)
     inter_pod_affinity.judge(program, state, template)
     return True
@@ -146,12 +147,12 @@ def judge(program: Any, state: Any, template: int) -> bool:
 
 @jit
 def score_nodes(program: Any, state: Any, template: int, feasible: int) -> None:
-    """Write into `state.scores` the weighted sum of all score plugins for the feasible nodes."""
+    """Write into `state.room[].score` the weighted sum of all score plugins for the feasible nodes."""
     record = program.templates[template]
     need = state.sets[template]
     requests = need.cpu > 0 or need.memory > 0
     for i in range(feasible):
-        n = state.feasible[i]
+        n = state.room[i].feasible
         node = program.nodes[n]
         used = state.nodes[n]
         total = node_resources_fit.WEIGHT * node_resources_fit.score(node, used, need)
@@ -159,7 +160,7 @@ def score_nodes(program: Any, state: Any, template: int, feasible: int) -> None:
             total += node_resources_balanced_allocation.WEIGHT * (
                 node_resources_balanced_allocation.score(node, used, need)
             )
-        state.scores[i] = total
+        state.room[i].score = total
     if record.end_soft > record.first_soft:
         pod_topology_spread.score(program, state, template, feasible)
         pod_topology_spread.normalize(state, feasible)
@@ -181,30 +182,30 @@ def score_nodes(program: Any, state: Any, template: int, feasible: int) -> None:
 @jit
 def _add(state: Any, weight: int, feasible: int) -> None:
     for i in range(feasible):
-        state.scores[i] += weight * state.raw[i]
+        state.room[i].score += weight * state.room[i].raw
 
 
 @jit
 def _best_node(program: Any, state: Any, p: int, feasible: int) -> int:
-    """Return the best of the nodes in `state.feasible`; the seed breaks ties.
+    """Return the best of the nodes in `state.room[].feasible`; the seed breaks ties.
 
     Only one feasible node is taken unscored.
     """
     if feasible == 1:
-        return state.feasible[0]
+        return state.room[0].feasible
     score_nodes(program, state, state.pods[p].template, feasible)
-    best = state.scores[0]
+    best = state.room[0].score
     ties = 0
     for i in range(feasible):
-        if state.scores[i] > best:
-            best = state.scores[i]
+        if state.room[i].score > best:
+            best = state.room[i].score
             ties = 1
-        elif state.scores[i] == best:
+        elif state.room[i].score == best:
             ties += 1
     chosen = 0 if ties == 1 else choose(state.clock[0].seed, TIE, p, ties)
     for i in range(feasible):
-        if state.scores[i] == best:
+        if state.room[i].score == best:
             if chosen == 0:
-                return state.feasible[i]
+                return state.room[i].feasible
             chosen -= 1
     return -1

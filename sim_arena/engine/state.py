@@ -137,6 +137,22 @@ CONTAINER_STATE = _record(
     ("crashes", "i8"),  # since the back-off was last reset
     ("started", "i8"),
 )
+# Room for one scheduling cycle: by node, by domain, and by place in the list of feasible nodes.
+NODE_ROOM = _record(
+    ("verdict", "i8"),  # by node: what the pods already there say of it
+    ("domain", "i8"),  # by domain: pods
+    ("feasible", "i8"),  # by place: the node
+    ("score", "i8"),  # by place: the sum of all plugins
+    ("raw", "i8"),  # by place: one plugin's score
+    ("sum", "f8"),  # by place: one plugin's score before rounding
+)
+# Lists of pods, side by side; each has its length elsewhere.
+POD_LISTS = _record(
+    ("waiting", "i8"),  # unschedulable pods, in no order
+    ("nominee", "i8"),  # pods for which others were evicted, in no order
+    ("scratch", "i8"),
+    ("chosen", "i8"),  # victims of a preemption
+)
 CANDIDATE = _record(
     ("node", "i8"),
     ("highest", "i8"),  # priority of the most important victim
@@ -171,18 +187,10 @@ class State(NamedTuple):
     active: Any
     backoff: Any
     timers: Any
-    waiting: Any  # unschedulable pods, in no order
     dirty: Any  # ring of sets, and of workloads behind them
-    verdicts: Any  # scratch, [node]: what the pods already there say of a node
-    domains: Any  # scratch, [domain]
     victims: Any  # scratch, [node]: candidates of a preemption
-    raw: Any  # scratch, [node]: one plugin's scores
-    sums: Any  # scratch, [node]: one plugin's scores before rounding
-    feasible: Any  # scratch, [node]
-    scores: Any  # scratch, [node]
-    scratch: Any  # scratch, [pod]
-    chosen: Any  # scratch, [pod]: victims of a preemption
-    nominees: Any  # pods for which others were evicted, in no order
+    room: Any  # scratch, [node]: see `NODE_ROOM`
+    lists: Any  # [pod]: see `POD_LISTS`
 
 
 def allocate(programs: Arrays, pods: int) -> State:
@@ -213,18 +221,10 @@ def allocate(programs: Arrays, pods: int) -> State:
         active=records(ENTRY, 2 * pods),
         backoff=records(ENTRY, 2 * pods),
         timers=records(ENTRY, timers),
-        waiting=np.zeros((batch, pods), np.int64),
         dirty=np.zeros((batch, templates + workloads), np.int64),
-        verdicts=np.zeros((batch, nodes), np.int64),
-        domains=np.zeros((batch, nodes + 1), np.int64),
         victims=records(CANDIDATE, nodes),
-        raw=np.zeros((batch, nodes), np.int64),
-        sums=np.zeros((batch, nodes), np.float64),
-        feasible=np.zeros((batch, nodes), np.int64),
-        scores=np.zeros((batch, nodes), np.int64),
-        scratch=np.zeros((batch, pods), np.int64),
-        chosen=np.zeros((batch, pods), np.int64),
-        nominees=np.zeros((batch, pods), np.int64),
+        room=records(NODE_ROOM, nodes + 1),
+        lists=records(POD_LISTS, pods),
     )
 
 

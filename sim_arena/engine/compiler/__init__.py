@@ -28,6 +28,7 @@ from sim_arena.engine.program import (
     POD,
     REPLICA_SET,
     STATEFUL_SET,
+    STATIC,
     TEMPLATE,
     TERM,
     WORKLOAD,
@@ -131,7 +132,7 @@ class _Compiler:
             containers=as_records(templates.containers, CONTAINER),
             applications=as_records(applications, APPLICATION),
             workloads=as_records(workloads, WORKLOAD),
-            masks=_matrix(templates.masks, len(self.nodes), np.int8),
+            static=_static(templates, len(self.nodes)),
             node_extended=_table([n.extended for n in self.nodes], extended),
             template_extended=_table(templates.extended, extended),
             lifecycles=np.array(templates.lifecycles, np.int64),
@@ -140,8 +141,6 @@ class _Compiler:
             domains=terms.domains(),
             included=_matrix(terms.included, len(self.nodes), np.int8),
             incoming=np.array(terms.incoming, np.int64),
-            taints=_matrix(templates.taints, len(self.nodes), np.int64),
-            preferences=_matrix(templates.preferences, len(self.nodes), np.int64),
             logs=terms.logs(),
         )
         return Program(
@@ -258,3 +257,11 @@ def _table(rows: Sequence[Mapping[str, int]], names: Sequence[str]) -> Any:
 
 def _matrix(rows: Sequence[Sequence[int]], width: int, dtype: Any) -> Any:
     return np.array(rows, dtype).reshape(len(rows), width)
+
+
+def _static(templates: Templates, nodes: int) -> Any:
+    table = np.zeros((len(templates.masks), nodes), STATIC)
+    table["reason"] = _matrix(templates.masks, nodes, np.int64)
+    table["taints"] = _matrix(templates.taints, nodes, np.int64)
+    table["preference"] = _matrix(templates.preferences, nodes, np.int64)
+    return table

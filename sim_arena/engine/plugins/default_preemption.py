@@ -42,11 +42,11 @@ def preempt(program: Any, state: Any, p: int) -> None:
     occupy_nominees(program, state, p, 1)
     victims = _select_victims(program, state, p, node)
     for i in range(victims):  # they have been taken off the node for the trial
-        count_on_node(program, state, state.chosen[i], 1)
+        count_on_node(program, state, state.lists[i].chosen, 1)
     occupy_nominees(program, state, p, -1)
     nominate(program, state, p, node)
     for i in range(victims):
-        delete_pod(program, state, state.chosen[i])
+        delete_pod(program, state, state.lists[i].chosen)
 
 
 @jit
@@ -69,7 +69,7 @@ def _find_candidates(program: Any, state: Any, p: int) -> int:
     potential = 0
     for n in range(nodes):
         if blames_preemptable(program, state, p, n):
-            state.feasible[potential] = n
+            state.room[potential].feasible = n
             potential += 1
     row[half + NOT_HELPFUL] = nodes - potential
     if potential == 0:
@@ -80,19 +80,19 @@ def _find_candidates(program: Any, state: Any, p: int) -> int:
     for i in range(potential):
         if found == wanted:
             break
-        n = state.feasible[(offset + i) % potential]
+        n = state.room[(offset + i) % potential].feasible
         victims = _select_victims(program, state, p, n)
         if victims > 0:
             _describe(program, state, n, victims, found)
             found += 1
         for v in range(victims):
-            count_on_node(program, state, state.chosen[v], 1)
+            count_on_node(program, state, state.lists[v].chosen, 1)
     return found
 
 
-@jit
+@rare
 def _select_victims(program: Any, state: Any, p: int, n: int) -> int:
-    """Take pods off a node so that a pod fits, and write them into `state.chosen`.
+    """Take pods off a node so that a pod fits, and write them into `state.lists[].chosen`.
 
     The victims are left off the node; the caller puts them back.
 
@@ -106,21 +106,21 @@ def _select_victims(program: Any, state: Any, p: int, n: int) -> int:
         row[half + NO_VICTIMS] += 1
         return 0
     for i in range(lower):
-        count_on_node(program, state, state.chosen[i], -1)
+        count_on_node(program, state, state.lists[i].chosen, -1)
     judge_again(program, state, state.pods[p].template)
     if not passes(program, state, p, n):
         count_rejection(program, state, p, n, half)
         for i in range(lower):
-            count_on_node(program, state, state.chosen[i], 1)
+            count_on_node(program, state, state.lists[i].chosen, 1)
         return 0
     victims = 0
     for i in range(lower):
-        other = state.chosen[i]
+        other = state.lists[i].chosen
         count_on_node(program, state, other, 1)
         judge_again(program, state, state.pods[p].template)
         if not passes(program, state, p, n):
             count_on_node(program, state, other, -1)
-            state.chosen[victims] = other
+            state.lists[victims].chosen = other
             victims += 1
     return victims
 
@@ -135,10 +135,12 @@ def _lower_priority(program: Any, state: Any, p: int, n: int) -> int:
         if pod.node == n and (pod.phase == PENDING or pod.phase == RUNNING):
             if _priority(program, state, q) < mine:
                 place = count
-                while place > 0 and _more_important(program, state, q, state.chosen[place - 1]):
-                    state.chosen[place] = state.chosen[place - 1]
+                while place > 0 and _more_important(
+                    program, state, q, state.lists[place - 1].chosen
+                ):
+                    state.lists[place].chosen = state.lists[place - 1].chosen
                     place -= 1
-                state.chosen[place] = q
+                state.lists[place].chosen = q
                 count += 1
     return count
 
@@ -161,14 +163,14 @@ def _describe(program: Any, state: Any, n: int, victims: int, place: int) -> Non
     candidate = state.victims[place]
     candidate.node = n
     candidate.count = victims
-    candidate.highest = _priority(program, state, state.chosen[0])
-    candidate.start = _start(state, state.chosen[0])
+    candidate.highest = _priority(program, state, state.lists[0].chosen)
+    candidate.start = _start(state, state.lists[0].chosen)
     total = 0
     for i in range(victims):
-        priority = _priority(program, state, state.chosen[i])
+        priority = _priority(program, state, state.lists[i].chosen)
         total += priority + _SUM_OFFSET
         if priority == candidate.highest:
-            candidate.start = min(candidate.start, _start(state, state.chosen[i]))
+            candidate.start = min(candidate.start, _start(state, state.lists[i].chosen))
     candidate.sum = total
 
 

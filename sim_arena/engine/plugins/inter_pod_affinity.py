@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sim_arena.engine.jit import jit
+from sim_arena.engine.jit import jit, rare
 from sim_arena.engine.program import (
     ANTI_AFFINITY,
     EXISTING_ANTI_AFFINITY,
@@ -29,11 +29,11 @@ _HARD_WEIGHT = 1
 
 @jit
 def _count_domains(program: Any, state: Any, matches: Any, key: int) -> int:
-    """Count matching pods by topology domain into `state.domains`; return their number."""
-    counts = state.domains
+    """Count matching pods by topology domain into `state.room[].domain`; return their number."""
+    room = state.room
     nodes = program.header[0].nodes
     for d in range(nodes):
-        counts[d] = 0
+        room[d].domain = 0
     total = 0
     for u in range(program.header[0].templates):
         if matches[u]:
@@ -43,19 +43,19 @@ def _count_domains(program: Any, state: Any, matches: Any, key: int) -> int:
 
 @jit
 def _add_domains(program: Any, state: Any, u: int, key: int) -> int:
-    """Add the pods of one template to `state.domains`; return how many have the key's label."""
+    """Add the pods of one template to `state.room[].domain`; return how many have the key's label."""
     total = 0
     for n in range(program.header[0].nodes):
         d = program.domains[key, n]
         if d != UNSET and state.placed[u, n] > 0:
-            state.domains[d] += state.placed[u, n]
+            state.room[d].domain += state.placed[u, n]
             total += state.placed[u, n]
     return total
 
 
-@jit
+@rare
 def judge(program: Any, state: Any, template: int) -> None:
-    """Write into `state.verdicts` which nodes the required terms reject.
+    """Write into `state.room[].verdict` which nodes the required terms reject.
 
     A node that several rules reject counts under the first: affinity, anti-affinity, existing
     pods' anti-affinity.
@@ -71,7 +71,7 @@ def judge(program: Any, state: Any, template: int) -> None:
         term = program.terms[program.incoming[i]]
         if term.kind == REQUIRED_ANTI:
             for d in range(program.header[0].nodes):
-                state.domains[d] = 0
+                state.room[d].domain = 0
             _add_domains(program, state, term.template, term.key)
             _reject_crowded(program, state, term.key, EXISTING_ANTI_AFFINITY)
 
@@ -80,8 +80,8 @@ def judge(program: Any, state: Any, template: int) -> None:
 def _reject_crowded(program: Any, state: Any, key: int, reason: int) -> None:
     for n in range(program.header[0].nodes):
         d = program.domains[key, n]
-        if d != UNSET and state.domains[d] > 0 and state.verdicts[n] == PASSES:
-            state.verdicts[n] = reason
+        if d != UNSET and state.room[d].domain > 0 and state.room[n].verdict == PASSES:
+            state.room[n].verdict = reason
 
 
 @jit
@@ -97,9 +97,9 @@ def _judge_affinity(program: Any, state: Any, record: Any) -> None:
         _count_domains(program, state, matches, key)
         for n in range(program.header[0].nodes):
             d = program.domains[key, n]
-            lonely = d == UNSET or (state.domains[d] == 0 and not first_of_its_kind)
-            if lonely and state.verdicts[n] == PASSES:
-                state.verdicts[n] = NO_AFFINITY
+            lonely = d == UNSET or (state.room[d].domain == 0 and not first_of_its_kind)
+            if lonely and state.room[n].verdict == PASSES:
+                state.room[n].verdict = NO_AFFINITY
 
 
 @jit
@@ -115,12 +115,12 @@ def has_scores(program: Any, template: int) -> bool:
     return False
 
 
-@jit
+@rare
 def score(program: Any, state: Any, template: int, feasible: int) -> None:
     """Sum for each feasible node the weights of the terms that hold in its domains."""
     record = program.templates[template]
     for i in range(feasible):
-        state.raw[i] = 0
+        state.room[i].raw = 0
     for t in range(record.first_preferred, record.end_preferred):
         term = program.terms[t]
         _count_domains(program, state, program.matches[term.matches], term.key)
@@ -129,7 +129,7 @@ def score(program: Any, state: Any, template: int, feasible: int) -> None:
         term = program.terms[program.incoming[i]]
         if term.kind == PREFERRED or term.kind == REQUIRED_AFFINITY:
             for d in range(program.header[0].nodes):
-                state.domains[d] = 0
+                state.room[d].domain = 0
             _add_domains(program, state, term.template, term.key)
             weight = term.weight if term.kind == PREFERRED else _HARD_WEIGHT
             _add_weights(program, state, term.key, weight, feasible)
@@ -138,21 +138,21 @@ def score(program: Any, state: Any, template: int, feasible: int) -> None:
 @jit
 def _add_weights(program: Any, state: Any, key: int, weight: int, feasible: int) -> None:
     for i in range(feasible):
-        d = program.domains[key, state.feasible[i]]
+        d = program.domains[key, state.room[i].feasible]
         if d != UNSET:
-            state.raw[i] += weight * state.domains[d]
+            state.room[i].raw += weight * state.room[d].domain
 
 
 @jit
 def normalize(state: Any, feasible: int) -> None:
     """Spread the scores over 0 to 100, in floating point as the plugin does."""
-    least = state.raw[0]
-    most = state.raw[0]
+    least = state.room[0].raw
+    most = state.room[0].raw
     for i in range(feasible):
-        least = min(least, state.raw[i])
-        most = max(most, state.raw[i])
+        least = min(least, state.room[i].raw)
+        most = max(most, state.room[i].raw)
     for i in range(feasible):
         if most == least:
-            state.raw[i] = 0
+            state.room[i].raw = 0
         else:
-            state.raw[i] = int(100.0 * ((state.raw[i] - least) / (most - least)))
+            state.room[i].raw = int(100.0 * ((state.room[i].raw - least) / (most - least)))

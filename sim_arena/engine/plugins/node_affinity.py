@@ -20,12 +20,12 @@ WEIGHT = 2
 @jit
 def score(program: Any, state: Any, template: int, feasible: int) -> None:
     """Sum for each feasible node the weights of the preferred terms that it matches."""
-    row = program.preferences[program.templates[template].mask]
+    row = program.static[program.templates[template].mask]
     for i in range(feasible):
-        state.raw[i] = row[state.feasible[i]]
+        state.room[i].raw = row[state.room[i].feasible].preference
 
 
 @jit
 def normalize(state: Any, feasible: int) -> None:
     """Make much weight good."""
-    default_normalize(state.raw, feasible, False)
+    default_normalize(state.room, feasible, False)

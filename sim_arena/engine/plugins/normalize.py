@@ -15,11 +15,11 @@ MAX_SCORE = 100
 
 
 @jit
-def default_normalize(raw: Any, count: int, reverse: bool) -> None:
-    """Scale `raw[:count]` to the largest of them; `reverse` makes small ones good."""
+def default_normalize(room: Any, count: int, reverse: bool) -> None:
+    """Scale the first `count` raw scores to the largest of them; `reverse` makes small ones good."""
     largest = 0
     for i in range(count):
-        largest = max(largest, raw[i])
+        largest = max(largest, room[i].raw)
     for i in range(count):
-        score = raw[i] * MAX_SCORE // largest if largest > 0 else 0
-        raw[i] = MAX_SCORE - score if reverse else score
+        score = room[i].raw * MAX_SCORE // largest if largest > 0 else 0
+        room[i].raw = MAX_SCORE - score if reverse else score

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from sim_arena.engine.jit import jit
+from sim_arena.engine.jit import jit, rare
 from sim_arena.engine.plugins.normalize import MAX_SCORE
 from sim_arena.engine.program import LACKS_KEY, PASSES, SKEWED
 from traces.arithmetic import UNSET
@@ -42,9 +42,9 @@ def _has_keys(program: Any, first: int, end: int, n: int) -> bool:
     return True
 
 
-@jit
+@rare
 def judge(program: Any, state: Any, template: int) -> None:
-    """Write into `state.verdicts` which nodes the pod's hard constraints reject."""
+    """Write into `state.room[].verdict` which nodes the pod's hard constraints reject."""
     record = program.templates[template]
     for t in range(record.first_hard, record.end_hard):
         _judge_term(program, state, record, program.terms[t])
@@ -52,36 +52,36 @@ def judge(program: Any, state: Any, template: int) -> None:
 
 @jit
 def _judge_term(program: Any, state: Any, record: Any, term: Any) -> None:
-    counts = state.domains
+    room = state.room
     nodes = program.header[0].nodes
     domains = program.domains[term.key]
     included = program.included[term.included]
     for d in range(nodes):
-        counts[d] = UNSET
+        room[d].domain = UNSET
     found = 0
     for n in range(nodes):
         d = domains[n]
         if included[n] and _has_keys(program, record.first_hard, record.end_hard, n):
-            if counts[d] == UNSET:
-                counts[d] = 0
+            if room[d].domain == UNSET:
+                room[d].domain = 0
                 found += 1
-            counts[d] += count_in(program, state, term, n)
+            room[d].domain += count_in(program, state, term, n)
     least = _MANY
     for d in range(nodes):
-        if counts[d] != UNSET:
-            least = min(least, counts[d])
+        if room[d].domain != UNSET:
+            least = min(least, room[d].domain)
     if found < term.min_domains:
         least = 0
     for n in range(nodes):
-        if state.verdicts[n] == PASSES:
-            state.verdicts[n] = _verdict(term, domains[n], counts, least)
+        if state.room[n].verdict == PASSES:
+            state.room[n].verdict = _verdict(term, domains[n], room, least)
 
 
 @jit
-def _verdict(term: Any, domain: int, counts: Any, least: int) -> int:
+def _verdict(term: Any, domain: int, room: Any, least: int) -> int:
     if domain == UNSET:
         return LACKS_KEY
-    count = max(0, counts[domain])
+    count = max(0, room[domain].domain)
     if count + term.matches_itself - least > term.max_skew:
         return SKEWED
     return PASSES
@@ -93,11 +93,11 @@ def score(program: Any, state: Any, template: int, feasible: int) -> None:
     record = program.templates[template]
     ignored = 0
     for i in range(feasible):
-        state.raw[i] = 0
+        state.room[i].raw = 0
         if record.own_constraints and not _has_keys(
-            program, record.first_soft, record.end_soft, state.feasible[i]
+            program, record.first_soft, record.end_soft, state.room[i].feasible
         ):
-            state.raw[i] = _IGNORED
+            state.room[i].raw = _IGNORED
             ignored += 1
     if record.end_soft - record.first_soft == 1:
         _score_one(program, state, program.terms[record.first_soft], feasible, ignored)
@@ -109,22 +109,22 @@ def score(program: Any, state: Any, template: int, feasible: int) -> None:
 def _score_one(program: Any, state: Any, term: Any, feasible: int, ignored: int) -> None:
     size = _prepare(program, state, term, feasible, ignored)
     for i in range(feasible):
-        if state.raw[i] != _IGNORED:
-            state.raw[i] = _round(_crowd(program, state, term, state.feasible[i], size))
+        if state.room[i].raw != _IGNORED:
+            state.room[i].raw = _round(_crowd(program, state, term, state.room[i].feasible, size))
 
 
-@jit
+@rare
 def _score_several(program: Any, state: Any, record: Any, feasible: int, ignored: int) -> None:
     for i in range(feasible):
-        state.sums[i] = 0.0
+        state.room[i].sum = 0.0
     for t in range(record.first_soft, record.end_soft):
         term = program.terms[t]
         size = _prepare(program, state, term, feasible, ignored)
         for i in range(feasible):
-            state.sums[i] += _crowd(program, state, term, state.feasible[i], size)
+            state.room[i].sum += _crowd(program, state, term, state.room[i].feasible, size)
     for i in range(feasible):
-        if state.raw[i] != _IGNORED:
-            state.raw[i] = _round(state.sums[i])
+        if state.room[i].raw != _IGNORED:
+            state.room[i].raw = _round(state.room[i].sum)
 
 
 @jit
@@ -132,28 +132,28 @@ def _prepare(program: Any, state: Any, term: Any, feasible: int, ignored: int) -
     """Count the pods in each domain of the feasible nodes, and return the number of domains."""
     if term.hostname:
         return feasible - ignored
-    counts = state.domains
+    room = state.room
     nodes = program.header[0].nodes
     domains = program.domains[term.key]
     for d in range(nodes + 1):
-        counts[d] = UNSET
+        room[d].domain = UNSET
     size = 0
     for i in range(feasible):
-        if state.raw[i] != _IGNORED:
-            d = domains[state.feasible[i]]
+        if state.room[i].raw != _IGNORED:
+            d = domains[state.room[i].feasible]
             d = nodes if d == UNSET else d  # nodes without the label are one more domain
-            if counts[d] == UNSET:
-                counts[d] = 0
+            if room[d].domain == UNSET:
+                room[d].domain = 0
                 size += 1
     included = program.included[term.included]
     record = program.templates[term.template]
     for n in range(nodes):
         d = domains[n]
-        if d != UNSET and counts[d] != UNSET and included[n]:
+        if d != UNSET and room[d].domain != UNSET and included[n]:
             if not record.own_constraints or _has_keys(
                 program, record.first_soft, record.end_soft, n
             ):
-                counts[d] += count_in(program, state, term, n)
+                room[d].domain += count_in(program, state, term, n)
     return size
 
 
@@ -162,7 +162,7 @@ def _crowd(program: Any, state: Any, term: Any, n: int, size: int) -> float:
     d = program.domains[term.key, n]
     if d == UNSET:
         return 0.0
-    count = count_in(program, state, term, n) if term.hostname else state.domains[d]
+    count = count_in(program, state, term, n) if term.hostname else state.room[d].domain
     return count * program.logs[size] + (term.max_skew - 1)
 
 
@@ -179,13 +179,13 @@ def normalize(state: Any, feasible: int) -> None:
     least = _MANY
     most = 0
     for i in range(feasible):
-        if state.raw[i] != _IGNORED:
-            least = min(least, state.raw[i])
-            most = max(most, state.raw[i])
+        if state.room[i].raw != _IGNORED:
+            least = min(least, state.room[i].raw)
+            most = max(most, state.room[i].raw)
     for i in range(feasible):
-        if state.raw[i] == _IGNORED:
-            state.raw[i] = 0
+        if state.room[i].raw == _IGNORED:
+            state.room[i].raw = 0
         elif most == 0:
-            state.raw[i] = MAX_SCORE
+            state.room[i].raw = MAX_SCORE
         else:
-            state.raw[i] = MAX_SCORE * (most + least - state.raw[i]) // most
+            state.room[i].raw = MAX_SCORE * (most + least - state.room[i].raw) // most

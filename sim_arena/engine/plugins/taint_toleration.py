@@ -20,12 +20,12 @@ WEIGHT = 3
 @jit
 def score(program: Any, state: Any, template: int, feasible: int) -> None:
     """Count for each feasible node the PreferNoSchedule taints that the pod does not tolerate."""
-    row = program.taints[program.templates[template].mask]
+    row = program.static[program.templates[template].mask]
     for i in range(feasible):
-        state.raw[i] = row[state.feasible[i]]
+        state.room[i].raw = row[state.room[i].feasible].taints
 
 
 @jit
 def normalize(state: Any, feasible: int) -> None:
     """Make few taints good."""
-    default_normalize(state.raw, feasible, True)
+    default_normalize(state.room, feasible, True)
