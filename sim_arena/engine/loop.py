@@ -174,7 +174,9 @@ def _first_with_spec(program: Any, state: Any, t: int) -> int:
 
 
 @entry
-def advance(programs: Any, states: Any, until: Any, max_events: int, first: int, end: int) -> None:
+def advance(
+    programs: Any, states: Any, until: Any, max_events: int, whole: Any, first: int, end: int
+) -> None:
     """Run the runs `first` to `end - 1` of a batch.
 
     Args:
@@ -184,6 +186,7 @@ def advance(programs: Any, states: Any, until: Any, max_events: int, first: int,
             done. `clock.status` is then `DONE`; `FULL` if the arrays must grow before the run
             can go on; `MORE` if `max_events` were handled before.
         max_events: how many scheduling attempts and moments a run may handle in this call.
+        whole: None if no program needs all of the scheduler: see `scheduler.schedule`.
         first: first run.
         end: the run after the last one.
     """
@@ -191,11 +194,11 @@ def advance(programs: Any, states: Any, until: Any, max_events: int, first: int,
         program = _program_at(programs, b)
         state = _state_at(states, b)
         clock = state.clock[0]
-        clock.status = _advance(program, state, until[b], max_events)
+        clock.status = _advance(program, state, until[b], max_events, whole)
 
 
 @jit
-def _advance(program: Any, state: Any, until: int, max_events: int) -> int:
+def _advance(program: Any, state: Any, until: int, max_events: int, whole: Any) -> int:
     clock = state.clock[0]
     margin = 8 + 4 * program.header[0].pod_containers
     events = 0
@@ -209,7 +212,7 @@ def _advance(program: Any, state: Any, until: int, max_events: int) -> int:
         events += 1
         p = next_pod(state)
         if p != UNSET:
-            schedule(program, state, p)
+            schedule(program, state, p, whole)
         else:
             step = _next_moment(program, state, until)
             if step != MORE:

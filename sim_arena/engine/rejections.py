@@ -10,10 +10,8 @@ from typing import Any
 
 from sim_arena.engine.jit import jit, rare
 from sim_arena.engine.plugins import (
-    inter_pod_affinity,
     node_ports,
     node_resources_fit,
-    pod_topology_spread,
 )
 from sim_arena.engine.program import (
     LACKS_KEY,
@@ -29,18 +27,8 @@ __all__ = [
     "blames_preemptable",
     "count_rejection",
     "count_rejections",
-    "judge_again",
     "passes",
 ]
-
-
-@rare
-def judge_again(program: Any, state: Any, template: int) -> None:
-    """Write the verdicts of the plugins that look at other pods, for all nodes."""
-    for n in range(program.header[0].nodes):
-        state.room[n].verdict = PASSES
-    pod_topology_spread.judge(program, state, template)
-    inter_pod_affinity.judge(program, state, template)
 
 
 @jit
@@ -48,7 +36,8 @@ def count_rejections(program: Any, state: Any, p: int) -> None:
     """Count for a pod that fits nowhere how many nodes each filter rejects.
 
     Also notes which plugins rejected a node, for they say which events can help the pod, and
-    what preemption would say if there were no pods of lower priority.
+    what preemption would say if there were no pods of lower priority. The verdicts of the
+    plugins that look at other pods must have been written: see verdicts.py.
     """
     pod = state.pods[p]
     row = state.rejections[p]
@@ -57,7 +46,6 @@ def count_rejections(program: Any, state: Any, p: int) -> None:
     pod.rejected_spread = 0
     pod.rejected_affinity = 0
     pod.rejected_ports = 0
-    judge_again(program, state, pod.template)
     half = row.shape[0] // 2
     for n in range(program.header[0].nodes):
         count_rejection(program, state, p, n, 0)

@@ -23,59 +23,75 @@ from sim_arena.engine.plugins import (
 )
 from sim_arena.engine.program import PASSES
 from sim_arena.engine.queue import fail
-from sim_arena.engine.rejections import count_rejections, judge_again, passes
+from sim_arena.engine.rejections import count_rejections, passes
 from sim_arena.engine.state import NO_NODES, UNSCHEDULABLE
+from sim_arena.engine.verdicts import clear_verdicts, judge, looks_at_others
 from traces.arithmetic import UNSET
 
 __all__ = ["find_feasible", "schedule", "score_nodes"]
 
 
 @jit
-def schedule(program: Any, state: Any, p: int) -> None:
-    """Try to place a pod."""
+def schedule(program: Any, state: Any, p: int, whole: Any) -> None:
+    """Try to place a pod.
+
+    Args:
+        program: the program.
+        state: its state.
+        p: the pod.
+        whole: None leaves out the plugins that look at other pods, and preemption. Numba drops
+            branches on None, so programs that need none of them do not wait for their
+            compilation.
+    """
     pod = state.pods[p]
     if program.header[0].nodes == 0:
         pod.message = NO_NODES
         fail(state, p)
         return
-    nominees = state.clock[0].nominees > 0
     feasible = 0
-    if nominees:
-        occupy_nominees(program, state, p, 1)
-        feasible = _find_nominated(program, state, p)
-    if feasible == 0:
-        feasible = find_feasible(program, state, pod.template)
-    if nominees:
-        occupy_nominees(program, state, p, -1)
-    if feasible == 0:
-        _reject(program, state, p)
+    if whole is not None and state.clock[0].nominees > 0:
+        feasible = _find_beside_nominees(program, state, p)
     else:
-        bind(program, state, p, _best_node(program, state, p, feasible))
+        feasible = find_feasible(program, state, pod.template, whole)
+    if feasible == 0:
+        _reject(program, state, p, whole)
+    else:
+        bind(program, state, p, _best_node(program, state, p, feasible, whole))
 
 
 @rare
-def _find_nominated(program: Any, state: Any, p: int) -> int:
-    """Try the node that is kept for a pod first, alone; return how many nodes that gives."""
+def _find_beside_nominees(program: Any, state: Any, p: int) -> int:
+    """Find feasible nodes where others are nominated; a pod's own node is tried first, alone."""
     pod = state.pods[p]
-    if pod.nominated == UNSET:
-        return 0
-    judge_again(program, state, pod.template)
-    if not passes(program, state, p, pod.nominated):
-        return 0
-    state.room[0].feasible = pod.nominated
-    return 1
+    occupy_nominees(program, state, p, 1)
+    feasible = 0
+    if pod.nominated != UNSET:
+        judge(program, state, pod.template)
+        if passes(program, state, p, pod.nominated):
+            state.room[0].feasible = pod.nominated
+            feasible = 1
+    if feasible == 0:
+        feasible = find_feasible(program, state, pod.template, 1)
+    occupy_nominees(program, state, p, -1)
+    return feasible
 
 
 @rare
-def _reject(program: Any, state: Any, p: int) -> None:
+def _reject(program: Any, state: Any, p: int, whole: Any) -> None:
     pod = state.pods[p]
     pod.message = UNSCHEDULABLE
-    occupy_nominees(program, state, p, 1)
-    count_rejections(program, state, p)
-    occupy_nominees(program, state, p, -1)
-    fail(state, p)
-    if program.header[0].preempts:
-        default_preemption.preempt(program, state, p)
+    if whole is not None:
+        occupy_nominees(program, state, p, 1)
+        judge(program, state, pod.template)
+        count_rejections(program, state, p)
+        occupy_nominees(program, state, p, -1)
+        fail(state, p)
+        if program.header[0].preempts:
+            default_preemption.preempt(program, state, p)
+    else:
+        clear_verdicts(program, state)
+        count_rejections(program, state, p)
+        fail(state, p)
 
 
 @jit
@@ -87,7 +103,7 @@ def _limit(nodes: int) -> int:
 
 
 @jit
-def find_feasible(program: Any, state: Any, template: int) -> int:
+def find_feasible(program: Any, state: Any, template: int, whole: Any) -> int:
     """Write the feasible nodes into `state.room[].feasible` and return their number.
 
     In a large cluster the search begins where the last one ended, and ends when it has found
@@ -98,8 +114,13 @@ def find_feasible(program: Any, state: Any, template: int) -> int:
     limit = _limit(total)
     record = program.templates[template]
     static = program.static[record.mask]
-    judged = judge(program, state, template)
-    ports = record.end_ports > record.first_ports
+    judged = False
+    ports = False
+    if whole is not None:
+        judged = looks_at_others(program, template)
+        if judged:
+            judge(program, state, template)
+        ports = record.end_ports > record.first_ports
     found = 0
     looked = 0
     n = clock.start_node
@@ -124,29 +145,7 @@ def find_feasible(program: Any, state: Any, template: int) -> int:
 
 
 @jit
-def judge(program: Any, state: Any, template: int) -> bool:
-    """Write into `state.room[].verdict` what the plugins that look at other pods say of each node.
-
-    Returns:
-        Whether they say anything; if not, the verdicts are not written.
-    """
-    record = program.templates[template]
-    if (
-        record.first_hard == record.end_hard
-        and record.first_affinity == record.end_affinity
-        and record.first_anti == record.end_anti
-        and record.first_incoming == record.end_incoming
-    ):
-        return False
-    for n in range(program.header[0].nodes):
-        state.room[n].verdict = PASSES
-    pod_topology_spread.judge(program, state, template)
-    inter_pod_affinity.judge(program, state, template)
-    return True
-
-
-@jit
-def score_nodes(program: Any, state: Any, template: int, feasible: int) -> None:
+def score_nodes(program: Any, state: Any, template: int, feasible: int, whole: Any) -> None:
     """Write into `state.room[].score` the weighted sum of all score plugins for the feasible nodes."""
     record = program.templates[template]
     need = state.sets[template]
@@ -165,10 +164,11 @@ def score_nodes(program: Any, state: Any, template: int, feasible: int) -> None:
         pod_topology_spread.score(program, state, template, feasible)
         pod_topology_spread.normalize(state, feasible)
         _add(state, pod_topology_spread.WEIGHT, feasible)
-    if program.header[0].terms > 0 and inter_pod_affinity.has_scores(program, template):
-        inter_pod_affinity.score(program, state, template, feasible)
-        inter_pod_affinity.normalize(state, feasible)
-        _add(state, inter_pod_affinity.WEIGHT, feasible)
+    if whole is not None:
+        if inter_pod_affinity.has_scores(program, template):
+            inter_pod_affinity.score(program, state, template, feasible)
+            inter_pod_affinity.normalize(state, feasible)
+            _add(state, inter_pod_affinity.WEIGHT, feasible)
     if record.prefers_nodes:
         node_affinity.score(program, state, template, feasible)
         node_affinity.normalize(state, feasible)
@@ -186,14 +186,14 @@ def _add(state: Any, weight: int, feasible: int) -> None:
 
 
 @jit
-def _best_node(program: Any, state: Any, p: int, feasible: int) -> int:
+def _best_node(program: Any, state: Any, p: int, feasible: int, whole: Any) -> int:
     """Return the best of the nodes in `state.room[].feasible`; the seed breaks ties.
 
     Only one feasible node is taken unscored.
     """
     if feasible == 1:
         return state.room[0].feasible
-    score_nodes(program, state, state.pods[p].template, feasible)
+    score_nodes(program, state, state.pods[p].template, feasible, whole)
     best = state.room[0].score
     ties = 0
     for i in range(feasible):

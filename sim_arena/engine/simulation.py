@@ -52,6 +52,7 @@ class Batch:
         self._threads = threads or os.cpu_count() or 1
         self._stacked = stack(self.programs)
         self._state = allocate(self._stacked, _ROOM)
+        self._whole = 1 if self._stacked.header["looks_at_pods"].any() else None
         self._in_slices(loop.reset, self._stacked, self._state, self._seeds)
 
     @property
@@ -76,7 +77,7 @@ class Batch:
         return self._step(until, max_events)
 
     def _step(self, until: Any, max_events: int) -> bool:
-        self._in_slices(loop.advance, self._stacked, self._state, until, max_events)
+        self._in_slices(loop.advance, self._stacked, self._state, until, max_events, self._whole)
         stopped = self._state.clock["status"][:, 0]
         if (stopped == FULL).any():
             self._state = grow(self._stacked, self._state)

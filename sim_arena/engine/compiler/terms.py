@@ -100,6 +100,10 @@ class Terms:
                     table[row, n] = numbers.setdefault(node.labels[key], len(numbers))
         return table
 
+    def look_at_pods(self) -> bool:
+        """Say whether there are other terms than soft constraints."""
+        return any(row["kind"] != SOFT_SPREAD for row in self.rows)
+
     def logs(self) -> Any:
         """Return ln(size + 2) for every possible number of domains, if any term needs it."""
         sizes = len(self.nodes) + 2 if self.rows else 0

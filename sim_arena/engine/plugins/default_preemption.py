@@ -14,8 +14,9 @@ from sim_arena.engine.lifecycle import count_on_node, delete_pod
 from sim_arena.engine.nominees import nominate, occupy_nominees
 from sim_arena.engine.program import NO_VICTIMS, NOT_HELPFUL, NS
 from sim_arena.engine.queue import withdraw
-from sim_arena.engine.rejections import blames_preemptable, count_rejection, judge_again, passes
+from sim_arena.engine.rejections import blames_preemptable, count_rejection, passes
 from sim_arena.engine.state import NOMINATED, PENDING, RUNNING
+from sim_arena.engine.verdicts import judge
 from traces.arithmetic import UNSET
 
 __all__ = ["preempt"]
@@ -65,7 +66,7 @@ def _find_candidates(program: Any, state: Any, p: int) -> int:
     nodes = program.header[0].nodes
     for i in range(half, row.shape[0]):
         row[i] = 0
-    judge_again(program, state, state.pods[p].template)
+    judge(program, state, state.pods[p].template)
     potential = 0
     for n in range(nodes):
         if blames_preemptable(program, state, p, n):
@@ -107,7 +108,7 @@ def _select_victims(program: Any, state: Any, p: int, n: int) -> int:
         return 0
     for i in range(lower):
         count_on_node(program, state, state.lists[i].chosen, -1)
-    judge_again(program, state, state.pods[p].template)
+    judge(program, state, state.pods[p].template)
     if not passes(program, state, p, n):
         count_rejection(program, state, p, n, half)
         for i in range(lower):
@@ -117,7 +118,7 @@ def _select_victims(program: Any, state: Any, p: int, n: int) -> int:
     for i in range(lower):
         other = state.lists[i].chosen
         count_on_node(program, state, other, 1)
-        judge_again(program, state, state.pods[p].template)
+        judge(program, state, state.pods[p].template)
         if not passes(program, state, p, n):
             count_on_node(program, state, other, -1)
             state.lists[victims].chosen = other
