@@ -22,15 +22,15 @@ _BURST = 500
 
 @jit
 def sync_set(program: Any, state: Any, s: int) -> bool:
-    """Make or delete pods; return False when there is no room for more pods in the state."""
+    """Make or delete pods; return False, with nothing done, when the state has too little room."""
     clock = state.clock[0]
     owner = state.sets[s]
     if not owner.exists:
         return True
     missing = owner.replicas - owner.active
+    if clock.pods + missing > state.pods.shape[0]:
+        return False
     for _ in range(missing):
-        if clock.pods == state.pods.shape[0]:
-            return False
         create_pod(program, state, s, owner.template, UNSET)
     if missing < 0:
         surplus = -missing

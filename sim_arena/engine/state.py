@@ -161,7 +161,7 @@ class State(NamedTuple):
     dirty: Any  # ring of sets, and of workloads behind them
     feasible: Any  # scratch, [node]
     scores: Any  # scratch, [node]
-    scratch: Any  # scratch, [pod]
+    scratch: Any  # scratch, [pod or template]
 
 
 def allocate(programs: Arrays, pods: int) -> State:
@@ -194,7 +194,7 @@ def allocate(programs: Arrays, pods: int) -> State:
         dirty=np.zeros((batch, templates + workloads), np.int64),
         feasible=np.zeros((batch, nodes), np.int64),
         scores=np.zeros((batch, nodes), np.int64),
-        scratch=np.zeros((batch, pods), np.int64),
+        scratch=np.zeros((batch, max(pods, templates)), np.int64),
     )
 
 
