@@ -127,7 +127,7 @@ class Templates:
                 "pod_memory": parse_memory(pod_level["memory"]) if "memory" in pod_level else UNSET,
                 "deletion_cost": _deletion_cost(annotations),
                 "bound": self._bound(spec),
-                "restart_policy": _RESTART_POLICIES.get(str(spec.get("restartPolicy")), ALWAYS),
+                "restart_policy": self._restart_policy(ref, spec),
                 "gated": int(bool(spec.get("schedulingGates"))),
                 "ignored": int(self._is_ignored(spec)),
                 "never_preempts": int(spec.get("preemptionPolicy") == "Never"),
@@ -199,6 +199,16 @@ class Templates:
             )
         return 0
 
+    def _restart_policy(self, ref: WorkloadRef, spec: Object) -> int:
+        policy = _RESTART_POLICIES.get(str(spec.get("restartPolicy")), ALWAYS)
+        if ref.kind != "Pod" and policy != ALWAYS:
+            self._unmodelled.note(
+                f"{ref}: restartPolicy {spec['restartPolicy']}: the API server would refuse it, "
+                f"the engine takes Always"
+            )
+            return ALWAYS
+        return policy
+
     def _bound(self, spec: Object) -> int:
         return self._node_numbers.get(str(spec.get("nodeName")), UNSET)
 
@@ -206,7 +216,7 @@ class Templates:
         """No scheduler acts: another one is named, or a node that does not exist."""
         if spec.get("nodeName"):
             return spec["nodeName"] not in self._node_numbers
-        return spec.get("schedulerName", "default-scheduler") != "default-scheduler"
+        return (spec.get("schedulerName") or "default-scheduler") != "default-scheduler"
 
 
 def _text(value: Any) -> str:
