@@ -222,6 +222,8 @@ def _shrink_old(program: Any, state: Any, w: int, new: int, application: Any) ->
     while s != UNSET and shrunk < allowed:
         owner = state.sets[s]
         unhealthy = owner.replicas - owner.available
+        if owner.replicas > 0 and unhealthy < 0:
+            return False  # its pods are still being deleted
         if owner.replicas > 0 and unhealthy != 0:
             count = min(allowed - shrunk, unhealthy)
             _scale_set(state, s, owner.replicas - count, application)

@@ -14,7 +14,7 @@ from sim_arena.engine.program import REASONS
 
 __all__ = ["count_rejections", "find_feasible", "fits"]
 
-_PODS, _CPU, _MEMORY, _NO_VICTIMS, _NOT_HELPFUL = range(5, 10)
+_PODS, _CPU, _MEMORY, _NO_VICTIMS, _NOT_HELPFUL = range(6, 11)
 _EXTENDED = len(REASONS)
 
 

@@ -57,6 +57,7 @@ REASONS = (
     "node(s) didn't match the requested node name",
     "node(s) had untolerated taint(s)",
     "node(s) didn't match Pod's node affinity/selector",
+    "node(s) didn't satisfy plugin(s) [NodeAffinity]",
     "Too many pods",
     "Insufficient cpu",
     "Insufficient memory",
@@ -98,6 +99,9 @@ TEMPLATE = _record(
     ("overhead_memory", "i8"),
     ("pod_cpu", "i8"),
     ("pod_memory", "i8"),
+    ("pod_limited", "i8"),  # has limits of the whole pod, which may fill its requests in
+    ("pod_cpu_limit", "i8"),
+    ("pod_memory_limit", "i8"),
     ("deletion_cost", "i8"),
     ("bound", "i8"),  # the node that the manifest names, or UNSET
     ("restart_policy", "i8"),

@@ -94,6 +94,7 @@ class _Compiler:
         applications, workloads = self._compile(objects)
         applications.sort(key=lambda row: row["order"])
         templates = self.templates
+        self.unmodelled.note_preemption(templates.rows)
         extended = sorted({name for requests in templates.extended for name in requests})
         header = np.zeros(1, HEADER)
         header["nodes"] = len(self.nodes)
@@ -205,6 +206,8 @@ class _Compiler:
             for time, order, obj in objects[number]:
                 row = {"time": time * NS, "order": order, "workload": number, "template": UNSET}
                 if obj is not None:
+                    if ref.kind != "Pod":
+                        self.unmodelled.note_workload(ref, obj.get("spec") or {})
                     row |= application_row(ref, obj)
                     template = obj if ref.kind == "Pod" else obj["spec"]["template"]
                     row["template"] = self.templates.add(number, ref, template, lifetimes)
@@ -223,13 +226,16 @@ class _Compiler:
         return lifetimes_of(self.trace, ref, self.parameters.speed, self.unmodelled)
 
 
-def _priorities(trace: Trace) -> dict[str, int]:
-    """Return the values of the trace's PriorityClasses; the key `""` is the global default."""
-    values: dict[str, int] = {}
+def _priorities(trace: Trace) -> dict[str, tuple[int, bool]]:
+    """Return for each PriorityClass its value, and whether its pods never preempt others.
+
+    The key `""` is the global default.
+    """
+    values: dict[str, tuple[int, bool]] = {}
     for event in trace.get("events") or ():
         for obj in event.get("applied_objs") or ():
             if obj.get("kind") == "PriorityClass":
-                value = int(obj.get("value", 0))
+                value = int(obj.get("value", 0)), obj.get("preemptionPolicy") == "Never"
                 values[str((obj.get("metadata") or {}).get("name"))] = value
                 if obj.get("globalDefault"):
                     values[""] = value

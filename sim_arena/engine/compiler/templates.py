@@ -46,7 +46,8 @@ class Templates:
     Args:
         nodes: the nodes, in the scheduler's order.
         simkube: whether SimKube's rewriting applies.
-        priorities: PriorityClasses of the trace; the key `""` is the default.
+        priorities: value of the trace's PriorityClasses, and whether their pods never preempt
+            others; the key `""` is the default.
         unmodelled: where to note what the engine does not model.
     """
 
@@ -55,7 +56,7 @@ class Templates:
         nodes: Sequence[Node],
         *,
         simkube: bool,
-        priorities: Mapping[str, int],
+        priorities: Mapping[str, tuple[int, bool]],
         unmodelled: Unmodelled,
     ) -> None:
         self.rows: list[dict[str, int]] = []
@@ -110,6 +111,7 @@ class Templates:
         annotations = metadata.get("annotations") or {}
         overhead = spec.get("overhead") or {}
         pod_level = (spec.get("resources") or {}).get("requests") or {}
+        pod_limits = (spec.get("resources") or {}).get("limits") or {}
         self.rows.append(
             {
                 "workload": workload,
@@ -123,14 +125,17 @@ class Templates:
                 "priority": self._priority(ref, spec),
                 "overhead_cpu": parse_cpu(overhead.get("cpu", 0)),
                 "overhead_memory": parse_memory(overhead.get("memory", 0)),
-                "pod_cpu": parse_cpu(pod_level["cpu"]) if "cpu" in pod_level else UNSET,
-                "pod_memory": parse_memory(pod_level["memory"]) if "memory" in pod_level else UNSET,
+                "pod_cpu": _cpu(pod_level),
+                "pod_memory": _memory(pod_level),
+                "pod_limited": int(bool(pod_limits)),
+                "pod_cpu_limit": _cpu(pod_limits),
+                "pod_memory_limit": _memory(pod_limits),
                 "deletion_cost": _deletion_cost(annotations),
                 "bound": self._bound(spec),
                 "restart_policy": self._restart_policy(ref, spec),
                 "gated": int(bool(spec.get("schedulingGates"))),
                 "ignored": int(self._is_ignored(spec)),
-                "never_preempts": int(spec.get("preemptionPolicy") == "Never"),
+                "never_preempts": int(self._never_preempts(spec)),
             }
         )
         self.extended.append(_extended_requests(spec))
@@ -159,10 +164,10 @@ class Templates:
             "probe": int(bool(container.get("readinessProbe"))),
             "usage_cpu": cpu if kind == REGULAR else 0,
             "usage_memory": memory if kind == REGULAR else 0,
-            "cpu_request": parse_cpu(requests["cpu"]) if "cpu" in requests else UNSET,
-            "cpu_limit": parse_cpu(limits["cpu"]) if "cpu" in limits else UNSET,
-            "memory_request": parse_memory(requests["memory"]) if "memory" in requests else UNSET,
-            "memory_limit": parse_memory(limits["memory"]) if "memory" in limits else UNSET,
+            "cpu_request": _cpu(requests),
+            "cpu_limit": _cpu(limits),
+            "memory_request": _memory(requests),
+            "memory_limit": _memory(limits),
         }
         for resource in ("cpu", "memory"):
             request, limit = row[f"{resource}_request"], row[f"{resource}_limit"]
@@ -189,7 +194,7 @@ class Templates:
             return int(spec["priority"])
         name = spec.get("priorityClassName") or ""
         if name in self._priorities:
-            return self._priorities[name]
+            return self._priorities[name][0]
         if name in _SYSTEM_PRIORITIES:
             return _SYSTEM_PRIORITIES[name]
         if name:
@@ -198,6 +203,12 @@ class Templates:
                 f"its pods, the engine takes priority 0"
             )
         return 0
+
+    def _never_preempts(self, spec: Object) -> bool:
+        if spec.get("preemptionPolicy"):
+            return bool(spec["preemptionPolicy"] == "Never")
+        _, never = self._priorities.get(spec.get("priorityClassName") or "", (0, False))
+        return never
 
     def _restart_policy(self, ref: WorkloadRef, spec: Object) -> int:
         policy = _RESTART_POLICIES.get(str(spec.get("restartPolicy")), ALWAYS)
@@ -217,6 +228,14 @@ class Templates:
         if spec.get("nodeName"):
             return spec["nodeName"] not in self._node_numbers
         return (spec.get("schedulerName") or "default-scheduler") != "default-scheduler"
+
+
+def _cpu(amounts: Object) -> int:
+    return parse_cpu(amounts["cpu"]) if "cpu" in amounts else UNSET
+
+
+def _memory(amounts: Object) -> int:
+    return parse_memory(amounts["memory"]) if "memory" in amounts else UNSET
 
 
 def _text(value: Any) -> str:
@@ -264,13 +283,20 @@ def _extended_requests(spec: Object) -> dict[str, int]:
     for container in spec["containers"]:
         for name, amount in _other_requests(container).items():
             running[name] = running.get(name, 0) + amount
-    return {name: max(running.get(name, 0), most.get(name, 0)) for name in {**running, **most}}
+    total = {name: max(running.get(name, 0), most.get(name, 0)) for name in {**running, **most}}
+    total |= _other_requests(spec)  # huge pages of the whole pod
+    for name, amount in _others(spec.get("overhead") or {}).items():
+        total[name] = total.get(name, 0) + amount
+    return total
 
 
-def _other_requests(container: Object) -> dict[str, int]:
-    resources = container.get("resources") or {}
-    merged = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
-    return {k: parse_memory(v) for k, v in merged.items() if k not in ("cpu", "memory")}
+def _other_requests(owner: Object) -> dict[str, int]:
+    resources = owner.get("resources") or {}
+    return _others({**(resources.get("limits") or {}), **(resources.get("requests") or {})})
+
+
+def _others(amounts: Object) -> dict[str, int]:
+    return {k: parse_memory(v) for k, v in amounts.items() if k not in ("cpu", "memory")}
 
 
 def as_records(rows: Sequence[Mapping[str, int]], dtype: np.dtype[Any]) -> Any:

@@ -51,6 +51,18 @@ class Unmodelled:
         for field in _unmodelled_fields(spec):
             self.note(f"{ref}: {field} is not modelled")
 
+    def note_workload(self, ref: WorkloadRef, spec: Object) -> None:
+        """Note the fields of a workload's spec that are not modelled."""
+        for field in ("volumeClaimTemplates", "ordinals"):
+            if spec.get(field):
+                self.note(f"{ref}: {field} is not modelled")
+
+    def note_preemption(self, templates: list[dict[str, int]]) -> None:
+        """Note that pods wait which would preempt others."""
+        lowest = min((row["priority"] for row in templates), default=0)
+        if any(row["priority"] > lowest and not row["never_preempts"] for row in templates):
+            self.note("preemption is not modelled: pods of higher priority only go first")
+
     def note_nodes(self, nodes: list[Node]) -> None:
         """Note what the engine does not take from nodes."""
         for node in nodes:
@@ -71,8 +83,12 @@ def _unmodelled_fields(spec: Object) -> list[str]:
     node_affinity = affinity.get("nodeAffinity") or {}
     if node_affinity.get("preferredDuringSchedulingIgnoredDuringExecution"):
         found.append("affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution")
-    if any(volume.get("persistentVolumeClaim") for volume in spec.get("volumes") or ()):
-        found.append("volumes[].persistentVolumeClaim")
+    volumes = spec.get("volumes") or ()
+    found.extend(
+        f"volumes[].{kind}"
+        for kind in ("persistentVolumeClaim", "ephemeral")
+        if any(volume.get(kind) for volume in volumes)
+    )
     containers = spec.get("containers") or ()
     if any(port.get("hostPort") for c in containers for port in c.get("ports") or ()):
         found.append("containers[].ports[].hostPort")

@@ -47,8 +47,8 @@ def application_row(ref: WorkloadRef, obj: Object) -> dict[str, int]:
 def _deployment(ref: WorkloadRef, spec: Object) -> dict[str, int]:
     strategy = spec.get("strategy") or {}
     rolling = strategy.get("rollingUpdate") or {}
-    surge, surge_percent = _int_or_percent(ref, rolling.get("maxSurge", "25%"))
-    unavailable, unavailable_percent = _int_or_percent(ref, rolling.get("maxUnavailable", "25%"))
+    surge, surge_percent = _int_or_percent(ref, rolling.get("maxSurge"))
+    unavailable, unavailable_percent = _int_or_percent(ref, rolling.get("maxUnavailable"))
     return {
         "recreate": int(strategy.get("type") == "Recreate"),
         "paused": int(bool(spec.get("paused"))),
@@ -79,6 +79,8 @@ def _number(ref: WorkloadRef, fields: Object, name: str, default: int) -> int:
 
 
 def _int_or_percent(ref: WorkloadRef, value: Any) -> tuple[int, int]:
+    if value is None:
+        return 25, 1
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value, 0
     if isinstance(value, str) and value.endswith("%") and value[:-1].isdigit():
