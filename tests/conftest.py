@@ -134,6 +134,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     from prefect.settings import (  # noqa: PLC0415 # takes a second, and few tests need it
         PREFECT_API_URL,
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+        PREFECT_LOGGING_TO_API_ENABLED,
         temporary_settings,
     )
 
@@ -164,10 +165,12 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             )
         try:
             wait_until_healthy(server, address, log)
-            # Prefect may have read its settings before; heartbeats cost a second a flow run.
-            with temporary_settings(
-                {PREFECT_API_URL: address, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
-            ):
+            changed = {
+                PREFECT_API_URL: address,  # Prefect may have read its settings before
+                PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,  # these cost a second a flow run
+                PREFECT_LOGGING_TO_API_ENABLED: False,  # these wait for the server when it is gone
+            }
+            with temporary_settings(changed):
                 yield address
         finally:
             end(server)
