@@ -63,7 +63,15 @@ def _distinct(batch: Any, runs: int) -> Counter[Outcome]:
         key = shown[:, run, :end].tobytes() + b"/" + messages.tobytes()
         if key not in described:
             described[key] = tuple(
-                Counts(*row[:3], row.ready, row.pending, row.total, tuple(row.reasons.items()))
+                Counts(
+                    row.kind,
+                    row.namespace,
+                    row.name,
+                    row.ready,
+                    row.pending,
+                    row.total,
+                    tuple(row.reasons.items()),
+                )
                 for row in batch.status(run)
             )
         found[described[key]] += 1

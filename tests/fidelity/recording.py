@@ -10,12 +10,13 @@ from typing import NamedTuple
 
 from tests.cluster.harness import ControlPlane
 from tests.cluster.replay import Options, Replay, Step, timeline, workloads
-from tests.cluster.state import Status
+from tests.cluster.state import WORKLOAD_KINDS, Status
 from tests.fidelity.scenarios import Scenario
 
 _NS = 1_000_000_000
 _BEFORE_NEXT_S = 0.5
 _AFTER_LAST_S = 5.0
+_OWNED = {"Deployment": "ReplicaSet", "CronJob": "Job"}
 
 
 class Counts(NamedTuple):
@@ -66,9 +67,14 @@ class Recording:
 
 
 class _TimedReplay(Replay):
-    """Notes when an event began to be applied."""
+    """Notes when an event began to be applied; asks for no kinds that cannot be there."""
 
     applied = 0
+
+    def __init__(self, plane: ControlPlane, scenario: Scenario, options: Options) -> None:
+        super().__init__(plane, scenario.trace, list(scenario.nodes), options)
+        made = {_OWNED.get(kind, kind) for kind in scenario.kinds}
+        self._settler.kinds = WORKLOAD_KINDS & {"Pod", *scenario.kinds, *made}
 
     def _play(self, step: Step) -> None:
         self.applied = time.time_ns()
@@ -89,7 +95,7 @@ def record(plane: ControlPlane, scenario: Scenario, prefix: str) -> Recording:
     # Seen at the end of the pause, when what has a delay is over.
     ends = [due - _BEFORE_NEXT_S for due in dues[1:]] + [dues[-1] + _AFTER_LAST_S]
     moments: list[Moment] = []
-    with _TimedReplay(plane, scenario.trace, list(scenario.nodes), options) as replay:
+    with _TimedReplay(plane, scenario, options) as replay:
         start = 0
         for due, (_, statuses) in zip(dues, replay.play_until(ends), strict=True):
             if replay.error is not None:
