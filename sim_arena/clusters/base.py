@@ -17,6 +17,7 @@ class Simulation(TypedDict):
     Args:
         name: unique; made of the run's id, the episode and the step
         step: number of the step in its episode, from 0
+        cluster: the cluster's name
         run_id: the owner, under whose id everything is labelled and cleaned up
         trace: path of the trace file
         nodes: the nodes' short form or path
@@ -29,6 +30,7 @@ class Simulation(TypedDict):
 
     name: str
     step: int
+    cluster: str
     run_id: str
     trace: str
     nodes: str

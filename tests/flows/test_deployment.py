@@ -10,7 +10,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from prefect.client.schemas.actions import DeploymentScheduleCreate
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
 from prefect.client.schemas.schedules import IntervalSchedule
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.states import Cancelling
@@ -45,7 +46,8 @@ def environment() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def deployed(prefect_server: str) -> str:
-    prefect("work-pool", "create", "local", "--type", "process", "--overwrite")
+    with get_client(sync_client=True) as client:
+        client.create_work_pool(WorkPoolCreate(name="local", type="process"))
     prefect("deploy", "--all")
     return prefect_server
 
