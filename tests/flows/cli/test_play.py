@@ -228,7 +228,7 @@ def test_ctrl_c_stops_a_step(broken):
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert select.select([here], [], [], 120)[0], "the policy was never asked"
+    assert select.select([here], [], [], 300)[0], "the policy was never asked"
     os.close(here)
     playing.send_signal(signal.SIGINT)
     out, err = playing.communicate(timeout=60)
