@@ -125,7 +125,24 @@ def fake_cluster(monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
 
 
 @pytest.fixture(scope="session")
-def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def stop() -> Callable[["subprocess.Popen[bytes]"], None]:
+    """Ends a program that a test has started."""
+
+    def end(process: "subprocess.Popen[bytes]") -> None:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    return end
+
+
+@pytest.fixture(scope="session")
+def prefect_server(
+    tmp_path_factory: pytest.TempPathFactory, stop: Callable[["subprocess.Popen[bytes]"], None]
+) -> Iterator[str]:
     """A Prefect server for all tests that ask for one; gives its API's address.
 
     Mark their modules with `pytest.mark.xdist_group("prefect")`: then one worker has them all,
@@ -173,7 +190,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             with temporary_settings(changed):
                 yield address
         finally:
-            end(server)
+            stop(server)
 
 
 def wait_until_healthy(server: "subprocess.Popen[bytes]", address: str, log: Path) -> None:
@@ -186,12 +203,3 @@ def wait_until_healthy(server: "subprocess.Popen[bytes]", address: str, log: Pat
             server.wait(0.2)
             break
     pytest.fail(f"the Prefect server did not start:\n{log.read_text()[-2000:]}")
-
-
-def end(process: "subprocess.Popen[bytes]") -> None:
-    process.terminate()
-    try:
-        process.wait(20)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

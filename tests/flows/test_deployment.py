@@ -56,6 +56,7 @@ def deployed(prefect_server: str) -> str:
 def worker(
     deployed: str,  # noqa: ARG001 # the work pool has to be there
     tmp_path_factory: pytest.TempPathFactory,
+    stop: Callable[["subprocess.Popen[bytes]"], None],
 ) -> Iterator[None]:
     log = tmp_path_factory.mktemp("worker") / "worker.log"
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "local"]
@@ -70,12 +71,7 @@ def worker(
     try:
         yield
     finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        stop(process)
         print(log.read_text())  # noqa: T201 # pytest shows it where a test failed
 
 
