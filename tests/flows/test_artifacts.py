@@ -53,7 +53,7 @@ def test_cells_hold_neither_links_nor_tags() -> None:
 def test_a_page_shows_a_nasty_name_as_text() -> None:
     text = page(spec(deploy=NASTY), [], ValueError(NASTY))
     head = text.splitlines()[0]
-    assert head.startswith("# &lt;script&gt;")
+    assert head.startswith("# The episode of &lt;script&gt;")
     outside = re.sub(r"(?ms)^(`{3,}).*?^\1$", "", text)
     assert "<script" not in outside
     assert "](" not in outside
