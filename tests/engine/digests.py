@@ -23,8 +23,9 @@ def live(program: Program, state: State) -> dict[str, Any]:
         int(state.dirty[(clock["dirty_first"] + i) % len(state.dirty)])
         for i in range(clock["dirty"])
     ]
+    counters = [name for name in clock.dtype.names if name not in ("status", "dirty_first")]
     return {
-        "clock": [clock[name] for name in clock.dtype.names if name not in ("status", "dirty_first")],
+        "clock": [clock[name] for name in counters],
         "nodes": state.nodes[: header["nodes"]].tolist(),
         "extended": state.extended[: header["nodes"], : header["extended"]].tolist(),
         "sets": state.sets[: header["templates"]].tolist(),
@@ -37,7 +38,7 @@ def live(program: Program, state: State) -> dict[str, Any]:
         "timers": state.timers[: clock["timers"]].tolist(),
         "waiting": state.waiting[: clock["waiting"]].tolist(),
         "dirty": [("set", thing) if thing < sets else ("workload", thing - sets) for thing in ring],
-    }  # fmt: skip
+    }
 
 
 def _rejections(program: Program, state: State) -> Any:

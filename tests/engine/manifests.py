@@ -1,5 +1,6 @@
 """Short ways to write nodes, workloads and traces down."""
 
+from itertools import chain
 from typing import Any
 
 from sim_arena.nodes import Node, Taint
@@ -106,7 +107,7 @@ def trace(
         "version": 2,
         "config": {"trackedObjects": {}},
         "events": [
-            {"ts": START + at, "applied_objs": applied, "deleted_objs": deleted[0] if deleted else []}
+            {"ts": START + at, "applied_objs": applied, "deleted_objs": [*chain(*deleted)]}
             for at, applied, *deleted in events
         ],
         "index": {},

@@ -27,8 +27,12 @@ MI = 1 << 20
 cpus = st.sampled_from(["0", "100m", "100m", "250m", "250m", "1", "1500m", "3"])
 memories = st.sampled_from(["0", "1", "64Mi", "64Mi", "200M", "200M", "1Gi", "3Gi"])
 taints = st.sampled_from(
-    [Taint("team", "a", "NoSchedule"), Taint("team", "b", "NoExecute"), Taint("old", "", "NoSchedule")]
-)  # fmt: skip
+    [
+        Taint("team", "a", "NoSchedule"),
+        Taint("team", "b", "NoExecute"),
+        Taint("old", "", "NoSchedule"),
+    ]
+)
 tolerations = st.sampled_from(
     [
         {"operator": "Exists"},
@@ -168,8 +172,8 @@ def specs(draw: st.DrawFn, kind: str) -> Json:
     spec: Json = {"minReadySeconds": draw(st.sampled_from([0, 0, 3]))}
     if kind == "Deployment":
         spec["paused"] = draw(st.integers(0, 7)) == 0
-        surge, unavailable = draw(some(share)), draw(some(share))
-        rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": surge, "maxUnavailable": unavailable}}  # fmt: skip
+        shares = {"maxSurge": draw(some(share)), "maxUnavailable": draw(some(share))}
+        rolling = {"type": "RollingUpdate", "rollingUpdate": shares}
         spec["strategy"] = draw(st.sampled_from([{"type": "Recreate"}, rolling, rolling, rolling]))
     if kind == "StatefulSet":
         spec["podManagementPolicy"] = draw(st.sampled_from(["OrderedReady", "Parallel"]))
@@ -207,9 +211,8 @@ entries = st.sampled_from([*finished(0, 1, 3, 40), {"Running": 1_700_000_000}])
 
 @st.composite
 def some_traces(draw: st.DrawFn) -> Trace:
-    objects = draw(
-        st.lists(st.tuples(st.sampled_from(KINDS), st.sampled_from(NAMES)), min_size=1, max_size=4, unique=True)
-    )  # fmt: skip
+    owners = st.tuples(st.sampled_from(KINDS), st.sampled_from(NAMES))
+    objects = draw(st.lists(owners, min_size=1, max_size=4, unique=True))
     seconds: dict[int, tuple[list[Json], list[Json]]] = {}
     lifecycles = {}
     for kind, name in objects:

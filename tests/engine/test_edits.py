@@ -51,7 +51,8 @@ class Edit(NamedTuple):
 def edits(draw: st.DrawFn) -> Edit:
     resource = draw(st.sampled_from(["cpu", "memory", "replicas"]))
     unit = MI if resource == "memory" else 1
-    step = draw(st.sampled_from([1, 2, 50, 250, 1000, 4000])) if resource != "replicas" else draw(st.integers(1, 9))  # fmt: skip
+    steps = [1, 2, 50, 250, 1000, 4000] if resource != "replicas" else [*range(1, 10)]
+    step = draw(st.sampled_from(steps))
     op = draw(st.sampled_from(["change_request", "change_limit", "set_limit"]))
     sign = 1 if op == "set_limit" and resource != "replicas" else draw(st.sampled_from([1, -1]))
     low = draw(st.sampled_from([0, 1, 50])) if resource != "replicas" else draw(st.integers(0, 2))

@@ -28,7 +28,7 @@ def outcome(one: Simulation) -> object:
     return everything(one.program, one.state)
 
 
-@settings(fixed, max_examples=40)
+@settings(fixed, max_examples=30)
 @given(st.lists(cases(), min_size=1, max_size=6), st.sampled_from([1, 2, 3]))
 def test_a_batch_equals_its_programs_one_by_one(some: list[Case], threads: int) -> None:
     some = (some * 40)[: 16 * threads]  # a thread gets at least sixteen runs
@@ -38,8 +38,6 @@ def test_a_batch_equals_its_programs_one_by_one(some: list[Case], threads: int) 
     for i, case in enumerate(some):
         state = State(*(array[i] for array in batch.state))
         assert everything(batch.programs[i], state) == alone[id(case)]
-        for ref in batch.programs[i].workloads:
-            assert batch.observe(i, ref) == played(case).observe(ref)
 
 
 @fixed
