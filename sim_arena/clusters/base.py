@@ -1,12 +1,12 @@
 """What a cluster is to the arena: the protocol, and what goes in and comes out."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, TypedDict
+from typing import TYPE_CHECKING, Protocol, TypedDict
 
 from sim_arena.observation import Observation
 
 if TYPE_CHECKING:
-    from sim_arena.spec import EpisodeSpec
+    from sim_arena.spec import EpisodeSpec, Replay
 
 __all__ = ["Check", "Cluster", "Simulation"]
 
@@ -34,7 +34,7 @@ class Simulation(TypedDict):
     run_id: str
     trace: str
     nodes: str
-    replay: Literal["simkube", "plain"]
+    replay: "Replay"
     kind: str
     namespace: str
     deploy: str
