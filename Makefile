@@ -15,7 +15,7 @@ export PYTHONNOUSERSITE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint lock wheel bench control-plane test-cluster clean FORCE
+.PHONY: help venv demo test lint lock wheel bench control-plane test-cluster oracle clean FORCE
 
 help: ## List the targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1	/p' Makefile | expand -t 16
@@ -73,6 +73,9 @@ control-plane: $(READY) ## Build the control plane of the cluster tests (needs G
 
 test-cluster: $(READY) ## Run the tests that need the control plane
 	@$(PY) -m pytest -m cluster
+
+oracle: $(READY) ## Ask the real scheduler's plugins for the test vectors anew (needs Go)
+	@$(PY) -m tests.oracle.make
 
 # ---- the end ----------------------------------------------------------------------------------
 

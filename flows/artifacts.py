@@ -93,7 +93,7 @@ def fenced(text: str, language: str = "") -> str:
 
 def _headline(spec: EpisodeSpec, records: Sequence[StepRecord], error: Exception | None) -> str:
     if error is not None:
-        return f"{spec.deploy}: the episode failed"
+        return f"The episode of {spec.deploy} failed"
     if records and records[-1]["success"]:
         return f"{spec.deploy} is healthy, seen in step {len(records)}"
     return f"{spec.deploy} is not healthy after {len(records)} steps"

@@ -1,7 +1,7 @@
-"""The parameters that the flows share, with the bounds that the UI's forms show.
+"""The flows' parameters, as far as they are not those of `sim_arena.spec`, and who may give which.
 
-The bounds stand in `Annotated`: those given as a default value would be lost on the way to the
-server. The texts of the forms are those of the flows' docstrings.
+The UI's forms show the types' choices and bounds, and the flows' docstrings. Bounds stand in
+`Annotated`: those given as a default value would be lost on the way to the server.
 """
 
 from inspect import signature
@@ -22,45 +22,20 @@ __all__ = [
     "GUARDRAILS",
     "STEPS",
     "ClusterName",
-    "Deploy",
-    "Duration",
     "Hooks",
-    "MaxSteps",
-    "Namespace",
-    "Nodes",
     "PolicyName",
-    "Replay",
     "RewardName",
-    "RunId",
-    "RunsDir",
-    "Seed",
-    "Target",
-    "Timeout",
-    "TracePath",
     "arguments",
     "check_source",
 ]
 
-
 # What the form offers. It refuses others, unless code may be named.
 _POLICIES: JsonDict = {"examples" if code_allowed() else "enum": [*available()]}
 
-TracePath = Annotated[str, Field(min_length=1)]
-Deploy = Annotated[str, Field(min_length=1, max_length=320)]
-Target = Annotated[int, Field(ge=1, le=100_000)]
-Duration = Annotated[int, Field(ge=1, le=31_536_000)]
-Namespace = Annotated[str | None, Field(max_length=253)]
 PolicyName = Annotated[str, Field(min_length=1, json_schema_extra=_POLICIES)]
 RewardName = Literal["binary", "progress", "waste", "shaped"]
-MaxSteps = Annotated[int, Field(ge=1, le=10_000)]
-Seed = Annotated[int, Field(ge=0, lt=2**63)]
-Nodes = Annotated[str, Field(min_length=1)]
-Replay = Literal["simkube", "plain"]
 ClusterName = Literal["embedded"]
-Timeout = Annotated[float, Field(gt=0, le=86_400)]
 Hooks = list[Hook] | None
-RunsDir = Annotated[str, Field(min_length=1)]
-RunId = Annotated[str | None, Field(max_length=128)]
 
 # Frozen, so that one object can be the default of every call.
 GUARDRAILS = Guardrails()

@@ -4,6 +4,7 @@ from prefect import flow
 
 from flows import parameters as p
 from flows.playing import clean_up_run, play_here, run_name
+from sim_arena import spec
 from sim_arena.episode import EpisodeResult, StepSizes
 from sim_arena.guardrails import Guardrails
 from sim_arena.nodes import DEFAULT_NODES
@@ -19,24 +20,24 @@ __all__ = ["step"]
     on_crashed=[clean_up_run],
 )
 def step(  # noqa: PLR0913, PLR0917 # each is a field of the form in the UI
-    trace: p.TracePath,
-    deploy: p.Deploy,
-    target: p.Target,
-    duration: p.Duration = 60,
-    namespace: p.Namespace = None,
+    trace: spec.TracePath,
+    deploy: spec.Deploy,
+    target: spec.Target,
+    duration: spec.Duration = 60,
+    namespace: spec.Namespace = None,
     policy: p.PolicyName = "heuristic",
     reward: p.RewardName = "binary",
-    seed: p.Seed = 0,
-    nodes: p.Nodes = DEFAULT_NODES,
-    replay: p.Replay = "simkube",
+    seed: spec.Seed = 0,
+    nodes: spec.Nodes = DEFAULT_NODES,
+    replay: spec.Replay = "simkube",
     guardrails: Guardrails = p.GUARDRAILS,
     steps: StepSizes = p.STEPS,
     pre_start: p.Hooks = None,
     post_end: p.Hooks = None,
     cluster: p.ClusterName = "embedded",
-    timeout: p.Timeout = 600,
-    runs_dir: p.RunsDir = "runs",
-    run_id: p.RunId = None,
+    timeout: spec.Timeout = 600,
+    runs_dir: spec.RunsDir = "runs",
+    run_id: spec.RunId = None,
 ) -> EpisodeResult:
     """Play one step: replay the trace, observe, decide, edit the trace.
 

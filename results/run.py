@@ -342,6 +342,10 @@ def _make_folder(path: Path, *, exist_ok: bool) -> None:
         path.mkdir(exist_ok=exist_ok)
         sync_folder(path.parent)
     except FileExistsError as error:
+        if not path.parent.is_dir():
+            raise ResultsError(
+                f"{path.parent} is a file; expected the folder of the runs: name another"
+            ) from error
         raise ResultsError(f"{path} exists already; give the run another id") from error
     except OSError as error:
         raise ResultsError(

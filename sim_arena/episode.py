@@ -50,9 +50,9 @@ class Verbs(Protocol):
     @property
     def simulate(self) -> Callable[[EpisodeSpec, str, int], Simulation]: ...  # noqa: D102
     @property
-    def wait(self) -> Callable[[str, Simulation], list[str]]: ...  # noqa: D102
+    def wait(self) -> Callable[[Simulation], list[str]]: ...  # noqa: D102
     @property
-    def observe(self) -> Callable[[str, Simulation], Observation]: ...  # noqa: D102
+    def observe(self) -> Callable[[Simulation], Observation]: ...  # noqa: D102
     @property
     def decide(self) -> Callable[[EpisodeSpec, Policy, Observation], Action]: ...  # noqa: D102
     @property
@@ -193,8 +193,8 @@ def _observe(step: Step, spec: EpisodeSpec, verbs: Verbs) -> Observation:
     with _afterwards(lambda: run_hooks(spec.post_end, "post_end", about), Exception):
         run_hooks(spec.pre_start, "pre_start", about)
         simulation = verbs.simulate(spec, trace, number)
-        warnings = verbs.wait(spec.cluster, simulation)
-        observation = verbs.observe(spec.cluster, simulation)
+        warnings = verbs.wait(simulation)
+        observation = verbs.observe(simulation)
         step.observed(observation, simulation["namespace"], warnings)
     return observation
 

@@ -17,10 +17,8 @@ __all__ = ["DEFAULT_NODES", "Node", "NodesError", "Taint", "parse_nodes"]
 
 DEFAULT_NODES = "3x16cpu,32Gi"
 
-# What KWOK gives a node that names no allocatable: 1,000 CPU, 1 Ti and 1 M pods.
-_KWOK_CPU = 1_000_000
-_KWOK_MEMORY = 1 << 40
-_KWOK_PODS = 1_000_000
+# What KWOK gives a node that names no allocatable.
+_KWOK_ALLOCATABLE = {"cpu": "1k", "memory": "1Ti", "pods": "1M"}
 _SHORT_FORM_PODS = 110  # the kubelet's default, maxPods
 
 _GROUP = re.compile(
@@ -158,13 +156,13 @@ def _node(manifest: Any, file: Path) -> Node:
         raise NodesError(f"{file}: a Node has no metadata.name")
     spec = manifest.get("spec") or {}
     status = manifest.get("status") or {}
-    allocatable = dict(status.get("allocatable") or status.get("capacity") or {})
+    allocatable = dict(status.get("allocatable") or status.get("capacity") or _KWOK_ALLOCATABLE)
     try:
         return Node(
             name=name,
-            cpu=_take(allocatable, "cpu", quantities.parse_cpu, _KWOK_CPU),
-            memory=_take(allocatable, "memory", quantities.parse_memory, _KWOK_MEMORY),
-            pods=_take(allocatable, "pods", quantities.parse_memory, _KWOK_PODS),
+            cpu=quantities.parse_cpu(str(allocatable.pop("cpu", 0))),
+            memory=quantities.parse_memory(str(allocatable.pop("memory", 0))),
+            pods=quantities.parse_memory(str(allocatable.pop("pods", 0))),
             labels={str(k): str(v) for k, v in (metadata.get("labels") or {}).items()},
             taints=tuple(
                 Taint(str(t["key"]), str(t.get("value") or ""), str(t["effect"]))
@@ -175,8 +173,3 @@ def _node(manifest: Any, file: Path) -> Node:
         )
     except (KeyError, TypeError, AttributeError, QuantityError) as error:
         raise NodesError(f"{file}: Node {name!r}: {error}") from error
-
-
-def _take(allocatable: dict[str, Any], key: str, parse: Any, default: int) -> int:
-    value = allocatable.pop(key, None)
-    return default if value is None else parse(str(value))

@@ -34,7 +34,8 @@ def open_run(spec: EpisodeSpec) -> tuple[Run, EpisodeSpec]:
         parameters=asked,
         exist_ok=spec.run_id is not None,
     )
-    other = sorted(key for key in asked if run.parameters.get(key) != asked[key])
+    decisive = asked.keys() - {"timeout"}
+    other = sorted(key for key in decisive if run.parameters.get(key) != asked[key])
     if other:
         was = ", ".join(f"{key} {run.parameters.get(key)!r}" for key in other)
         raise PermanentError(

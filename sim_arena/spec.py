@@ -19,10 +19,38 @@ from sim_arena.errors import ActionError
 from sim_arena.guardrails import Guardrails
 from sim_arena.nodes import DEFAULT_NODES
 
-__all__ = ["EpisodeSpec", "Hook", "Name", "StepSizes"]
+__all__ = [
+    "Deploy",
+    "Duration",
+    "EpisodeSpec",
+    "Hook",
+    "MaxSteps",
+    "Namespace",
+    "Nodes",
+    "Replay",
+    "RunId",
+    "RunsDir",
+    "Seed",
+    "StepSizes",
+    "Target",
+    "Timeout",
+    "TracePath",
+]
 
-Name = Annotated[str, Field(min_length=1, max_length=320)]
-"""A name in Kubernetes has at most 253 characters; a kind and a slash may come before it."""
+# Bounds that a person's mistake exceeds and a real cluster does not. The flows take the same.
+TracePath = Annotated[str, Field(min_length=1)]
+# A name in Kubernetes has at most 253 characters; a kind and a slash may come before it.
+Deploy = Annotated[str, Field(min_length=1, max_length=320)]
+Target = Annotated[int, Field(ge=1, le=100_000)]
+Duration = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Namespace = Annotated[str | None, Field(min_length=1, max_length=253)]
+MaxSteps = Annotated[int, Field(ge=1, le=10_000)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Nodes = Annotated[str, Field(min_length=1)]
+Replay = Literal["simkube", "plain"]
+Timeout = Annotated[float, Field(gt=0, le=86_400)]
+RunsDir = Annotated[str, Field(min_length=1)]
+RunId = Annotated[str | None, Field(min_length=1, max_length=128)]
 
 HookFunction = Callable[[dict[str, str]], object]
 
@@ -141,25 +169,25 @@ class EpisodeSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    trace: str = Field(min_length=1)
-    deploy: Name
-    target: int = Field(ge=1)
-    duration: int = Field(ge=1)
-    namespace: Name | None = None
+    trace: TracePath
+    deploy: Deploy
+    target: Target
+    duration: Duration = 60
+    namespace: Namespace = None
     policy: str = Field(default="heuristic", min_length=1)
     reward: str = "binary"
-    max_steps: int = Field(default=10, ge=1)
-    seed: int = Field(default=0, ge=0, lt=2**63)
-    nodes: str = DEFAULT_NODES
-    replay: Literal["simkube", "plain"] = "simkube"
+    max_steps: MaxSteps = 10
+    seed: Seed = 0
+    nodes: Nodes = DEFAULT_NODES
+    replay: Replay = "simkube"
     guardrails: Guardrails = Guardrails()
     steps: StepSizes = StepSizes()
     pre_start: tuple[Hook, ...] = ()
     post_end: tuple[Hook, ...] = ()
     cluster: str = "embedded"
-    timeout: float = Field(default=600, gt=0)
-    runs_dir: str = "runs"
-    run_id: str | None = None
+    timeout: Timeout = 600
+    runs_dir: RunsDir = "runs"
+    run_id: RunId = None
     episode: int = Field(default=0, ge=0)
 
     def asked(self) -> dict[str, Any]:

@@ -69,6 +69,7 @@ def simulate(spec: EpisodeSpec, trace: str, step: int) -> Simulation:
     simulation = Simulation(
         name=f"{spec.run_id}-{spec.episode}-{step}",
         step=step,
+        cluster=spec.cluster,
         run_id=str(spec.run_id),
         trace=trace,
         nodes=spec.nodes,
@@ -84,7 +85,7 @@ def simulate(spec: EpisodeSpec, trace: str, step: int) -> Simulation:
     return simulation
 
 
-def wait(cluster: str, simulation: Simulation) -> list[str]:
+def wait(simulation: Simulation) -> list[str]:
     """Wait for the end of the simulated window.
 
     Returns:
@@ -93,10 +94,10 @@ def wait(cluster: str, simulation: Simulation) -> list[str]:
     Raises:
         ClusterError: the cluster failed, or took longer than the simulation's timeout
     """
-    return clusters.get(cluster).wait(simulation)
+    return clusters.get(simulation["cluster"]).wait(simulation)
 
 
-def observe(cluster: str, simulation: Simulation) -> Observation:
+def observe(simulation: Simulation) -> Observation:
     """Read the workload's state.
 
     Returns:
@@ -105,13 +106,13 @@ def observe(cluster: str, simulation: Simulation) -> Observation:
     Raises:
         ClusterError: the cluster could not be read, or did not give what is always known
     """
-    observation = complete(clusters.get(cluster).observe(simulation))
+    observation = complete(clusters.get(simulation["cluster"]).observe(simulation))
     missing = [
         field.name for field in FIELDS if field.required and observation.get(field.name) is None
     ]
     if missing:
         raise PermanentError(
-            f"expected the cluster {cluster!r} to know {', '.join(missing)} of "
+            f"expected the cluster {simulation['cluster']!r} to know {', '.join(missing)} of "
             f"{simulation['deploy']}, found nothing: the observation is not used"
         )
     return observation

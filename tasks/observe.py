@@ -11,6 +11,6 @@ __all__ = ["observe"]
 @verb(
     lambda given: f"observe {given['simulation']['deploy']}, step {given['simulation']['step'] + 1}"
 )
-def observe(cluster: str, simulation: Simulation) -> Observation:
+def observe(simulation: Simulation) -> Observation:
     """Read the workload's state. See `sim_arena.verbs.observe`."""
-    return verbs.observe(cluster, simulation)
+    return verbs.observe(simulation)

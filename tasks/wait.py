@@ -12,6 +12,6 @@ __all__ = ["wait"]
         f"wait for {given['simulation']['deploy']}, step {given['simulation']['step'] + 1}"
     )
 )
-def wait(cluster: str, simulation: Simulation) -> list[str]:
+def wait(simulation: Simulation) -> list[str]:
     """Wait for the end of the simulated window. See `sim_arena.verbs.wait`."""
-    return verbs.wait(cluster, simulation)
+    return verbs.wait(simulation)

@@ -125,7 +125,24 @@ def fake_cluster(monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
 
 
 @pytest.fixture(scope="session")
-def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def stop() -> Callable[["subprocess.Popen[bytes]"], None]:
+    """Ends a program that a test has started."""
+
+    def end(process: "subprocess.Popen[bytes]") -> None:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    return end
+
+
+@pytest.fixture(scope="session")
+def prefect_server(
+    tmp_path_factory: pytest.TempPathFactory, stop: Callable[["subprocess.Popen[bytes]"], None]
+) -> Iterator[str]:
     """A Prefect server for all tests that ask for one; gives its API's address.
 
     Mark their modules with `pytest.mark.xdist_group("prefect")`: then one worker has them all,
@@ -134,6 +151,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     from prefect.settings import (  # noqa: PLC0415 # takes a second, and few tests need it
         PREFECT_API_URL,
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+        PREFECT_LOGGING_TO_API_ENABLED,
         temporary_settings,
     )
 
@@ -164,13 +182,15 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             )
         try:
             wait_until_healthy(server, address, log)
-            # Prefect may have read its settings before; heartbeats cost a second a flow run.
-            with temporary_settings(
-                {PREFECT_API_URL: address, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
-            ):
+            changed = {
+                PREFECT_API_URL: address,  # Prefect may have read its settings before
+                PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,  # these cost a second a flow run
+                PREFECT_LOGGING_TO_API_ENABLED: False,  # these wait for the server when it is gone
+            }
+            with temporary_settings(changed):
                 yield address
         finally:
-            end(server)
+            stop(server)
 
 
 def wait_until_healthy(server: "subprocess.Popen[bytes]", address: str, log: Path) -> None:
@@ -183,12 +203,3 @@ def wait_until_healthy(server: "subprocess.Popen[bytes]", address: str, log: Pat
             server.wait(0.2)
             break
     pytest.fail(f"the Prefect server did not start:\n{log.read_text()[-2000:]}")
-
-
-def end(process: "subprocess.Popen[bytes]") -> None:
-    process.terminate()
-    try:
-        process.wait(20)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

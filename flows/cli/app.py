@@ -19,9 +19,9 @@ app = typer.Typer(
 
 def _print_version(value: bool) -> None:  # noqa: FBT001 # typer calls it with the flag
     if value:
-        from importlib.metadata import version
+        from sim_arena import __version__  # knows what to say in a checkout that is not installed
 
-        print(f"sim-arena {version('sim-arena')}")
+        print(f"sim-arena {__version__}")
         raise typer.Exit
 
 

@@ -1,5 +1,6 @@
 """Prefect on this machine: quiet, private, and patient with a slow start."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +14,6 @@ _DEFAULTS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     # A new database and a busy machine need more than the 20 s that it waits.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
-    # Who types a command may name code of their own; what the server's forms send may not.
-    "SIM_ARENA_ALLOW_CODE": "1",
 }
 
 
@@ -33,6 +32,7 @@ def prepare(*, verbose: bool) -> None:
     if not verbose and "PREFECT_LOGGING_LEVEL" not in os.environ:
         # Progress and errors are told by the command; the server gets the log all the same.
         os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+        logging.raiseExceptions = False  # a log that an interrupted run cannot send is no news
 
 
 @contextmanager

@@ -1,12 +1,12 @@
 """What a cluster is to the arena: the protocol, and what goes in and comes out."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, TypedDict
+from typing import TYPE_CHECKING, Protocol, TypedDict
 
 from sim_arena.observation import Observation
 
 if TYPE_CHECKING:
-    from sim_arena.spec import EpisodeSpec
+    from sim_arena.spec import EpisodeSpec, Replay
 
 __all__ = ["Check", "Cluster", "Simulation"]
 
@@ -17,6 +17,7 @@ class Simulation(TypedDict):
     Args:
         name: unique; made of the run's id, the episode and the step
         step: number of the step in its episode, from 0
+        cluster: the cluster's name
         run_id: the owner, under whose id everything is labelled and cleaned up
         trace: path of the trace file
         nodes: the nodes' short form or path
@@ -29,10 +30,11 @@ class Simulation(TypedDict):
 
     name: str
     step: int
+    cluster: str
     run_id: str
     trace: str
     nodes: str
-    replay: Literal["simkube", "plain"]
+    replay: "Replay"
     kind: str
     namespace: str
     deploy: str

@@ -222,6 +222,8 @@ def _shrink_old(program: Any, state: Any, w: int, new: int, application: Any) ->
     while s != UNSET and shrunk < allowed:
         owner = state.sets[s]
         unhealthy = owner.replicas - owner.available
+        if owner.replicas > 0 and unhealthy < 0:
+            return False  # its pods are still being deleted
         if owner.replicas > 0 and unhealthy != 0:
             count = min(allowed - shrunk, unhealthy)
             _scale_set(state, s, owner.replicas - count, application)
@@ -344,7 +346,7 @@ def _scale_in_proportion(program: Any, state: Any, w: int, application: Any) -> 
 def _apply_sizes(
     program: Any, state: Any, w: int, first: int, leftover: int, application: Any
 ) -> None:
-    """Give the ReplicaSets the sizes in `state.lists[].scratch`; the largest takes what is left over."""
+    """Give the ReplicaSets the sizes in `state.lists[].scratch`; the largest takes the rest."""
     workload = program.workloads[w]
     for s in range(workload.first_template, workload.end_template):
         if state.sets[s].exists and state.sets[s].replicas > 0:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sim_arena.engine.choice import PULL, STARTUP, draw
 from sim_arena.engine.jit import jit, rare
-from sim_arena.engine.program import INIT, NEVER
+from sim_arena.engine.program import INIT, NEVER, REGULAR
 from sim_arena.engine.queue import (
     arrive,
     forget,
@@ -130,7 +130,7 @@ def create_pod(program: Any, state: Any, s: int, template: int, ordinal: int) ->
     _link(state, s, p)
     state.sets[s].active += 1
     first = p * program.header[0].pod_containers
-    for slot in range(first, first + record.end_container - record.first_container):
+    for slot in range(first, first + program.header[0].pod_containers):
         container = state.containers[slot]
         container.state = 0
         container.ready = 0
@@ -173,7 +173,7 @@ def _delay(low: int, high: int, random: int) -> int:
     """KWOK's delay: uniform in [low, high), and `high` where that is not above `low`."""
     if high <= low:
         return high
-    return low + ((high - low) // 1000 * random >> 32) * 1000
+    return low + ((high - low) // 1000 * (random >> 8) >> 24) * 1000  # up to six days
 
 
 @jit
@@ -252,10 +252,11 @@ def _start(program: Any, state: Any, p: int, row: int, slot: int) -> None:
 
 @jit
 def _all_down(program: Any, state: Any, p: int) -> bool:
+    """Say whether no regular container runs: sidecars do not keep a pod from its end."""
     record = program.templates[state.pods[p].template]
     first = p * program.header[0].pod_containers
     for row in range(record.first_container, record.end_container):
-        if program.containers[row].kind != INIT:
+        if program.containers[row].kind == REGULAR:
             if state.containers[first + row - record.first_container].state != DOWN:
                 return False
     return True

@@ -16,8 +16,6 @@ from sim_arena.engine.jit import entry, jit
 from sim_arena.engine.lifecycle import (
     available,
     complete,
-    mark_set,
-    mark_workload,
     probe_failed,
     restart_container,
     start_pod,
@@ -231,18 +229,32 @@ def _sync_next(program: Any, state: Any) -> bool:
     sets = state.sets.shape[0]
     if thing < sets:
         state.sets[thing].dirty = 0
-        if not sync_set(program, state, thing):
-            mark_set(state, thing)
-            return False
-        return True
-    w = thing - sets
-    state.workloads[w].dirty = 0
-    if program.workloads[w].kind == DEPLOYMENT:
-        sync_deployment(program, state, w)
-    elif not sync_statefulset(program, state, w):
-        mark_workload(state, w)
-        return False
-    return True
+        done = sync_set(program, state, thing)
+    else:
+        w = thing - sets
+        state.workloads[w].dirty = 0
+        done = True
+        if program.workloads[w].kind == DEPLOYMENT:
+            sync_deployment(program, state, w)
+        else:
+            done = sync_statefulset(program, state, w)
+    if not done:
+        _put_back(state, thing)
+    return done
+
+
+@jit
+def _put_back(state: Any, thing: int) -> None:
+    """Leave a controller that found no room, and did nothing, the next one to act."""
+    clock = state.clock[0]
+    room = state.dirty.shape[0]
+    clock.dirty_first = (clock.dirty_first + room - 1) % room
+    clock.dirty += 1
+    sets = state.sets.shape[0]
+    if thing < sets:
+        state.sets[thing].dirty = 1
+    else:
+        state.workloads[thing - sets].dirty = 1
 
 
 @jit

@@ -101,7 +101,7 @@ def observe(program: Program, state: State, ref: WorkloadRef) -> Observation:
         oom_killed=sum(c["oom_killed"] or 0 for c in containers),
         throttled=max(throttled) if throttled else None,
         reasons=_reasons(program, state, [int(p) for p in present]),
-        events=_events(state, present, pods),
+        events=_events(program, state, present, pods),
         containers=containers,
         simulated_seconds=float(state.clock["now"][0]) / NS,
         cluster="embedded",
@@ -131,22 +131,40 @@ def _nodes(program: Program, state: State) -> Observation:
 def _containers(
     program: Program, state: State, w: int, present: Any, running: Any
 ) -> list[ContainerObservation]:
-    """Describe the regular containers of the workload's current template."""
+    """Describe the containers of the workload's current template, init containers aside.
+
+    During a rollout, pods of older templates count where they have a container of that name.
+    """
     template = int(state.workloads["template"][w])
     if template == UNSET:
         return []
     record = program.arrays.templates[template]
-    per_pod = int(program.arrays.header["pod_containers"][0])
     described = []
     for row in range(record["first_container"], record["end_container"]):
         container = program.arrays.containers[row]
         if container["kind"] == INIT:
             continue
-        slot = row - record["first_container"]
-        states = state.containers[present * per_pod + slot]
-        up = state.containers[running * per_pod + slot]["state"] == UP
+        name = int(container["name"])
+        states = state.containers[_slots(program, state, present, name)]
+        up = state.containers[_slots(program, state, running, name)]["state"] == UP
         described.append(_container(program, container, states, bool(up.any())))
     return described
+
+
+def _slots(program: Program, state: State, pods: Any, name: int) -> Any:
+    """Return where in `state.containers` some pods' containers of a name stand."""
+    templates = state.pods["template"][pods]
+    slots = np.zeros(len(pods), np.int64)
+    found = np.zeros(len(pods), np.bool_)
+    for template in np.unique(templates):
+        record = program.arrays.templates[template]
+        rows = slice(record["first_container"], record["end_container"])
+        places = np.flatnonzero(program.arrays.containers["name"][rows] == name)
+        if len(places):
+            here = templates == template
+            slots[here] = places[0]
+            found |= here
+    return (pods * program.arrays.header["pod_containers"][0] + slots)[found]
 
 
 def _container(program: Program, container: Any, states: Any, up: bool) -> ContainerObservation:
@@ -175,12 +193,12 @@ def _set(value: Any) -> int | None:
     return None if value == UNSET else int(value)
 
 
-def _events(state: State, present: Any, pods: Any) -> list[str]:
+def _events(program: Program, state: State, present: Any, pods: Any) -> list[str]:
     """Return the reasons that `kubectl get events` would show of the present pods."""
     reasons = []
     if (pods["message"] != 0).any():
         reasons.append("FailedScheduling")
-    per_pod = state.containers.shape[0] // state.pods.shape[0]
+    per_pod = int(program.arrays.header["pod_containers"][0])
     slots = (present[:, None] * per_pod + np.arange(per_pod)).ravel()
     running = np.repeat(pods["phase"] == RUNNING, per_pod)
     containers = state.containers[slots][running]

@@ -34,6 +34,7 @@ __all__ = [
     "NEVER",
     "NODE",
     "NOT_HELPFUL",
+    "NOT_NAMED",
     "NO_AFFINITY",
     "NO_VICTIMS",
     "NS",
@@ -83,6 +84,7 @@ REASONS = (
     "node(s) didn't match the requested node name",
     "node(s) had untolerated taint(s)",
     "node(s) didn't match Pod's node affinity/selector",
+    "node(s) didn't satisfy plugin(s) [NodeAffinity]",
     "node(s) didn't have free ports for the requested pod ports",
     "Too many pods",
     "Insufficient cpu",
@@ -101,6 +103,7 @@ REASONS = (
     OTHER_NODE,
     TAINTED,
     OTHER_LABELS,
+    NOT_NAMED,
     PORTS_TAKEN,
     TOO_MANY_PODS,
     LACKS_CPU,
@@ -152,6 +155,9 @@ TEMPLATE = _record(
     ("overhead_memory", "i8"),
     ("pod_cpu", "i8"),
     ("pod_memory", "i8"),
+    ("pod_limited", "i8"),  # has limits of the whole pod, which may fill its requests in
+    ("pod_cpu_limit", "i8"),
+    ("pod_memory_limit", "i8"),
     ("deletion_cost", "i8"),
     ("bound", "i8"),  # the node that the manifest names, or UNSET
     ("restart_policy", "i8"),

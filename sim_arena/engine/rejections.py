@@ -82,7 +82,7 @@ def count_rejection(program: Any, state: Any, p: int, n: int, first: int) -> Non
 
 @rare
 def passes(program: Any, state: Any, p: int, n: int) -> bool:
-    """Say whether a pod could go to a node now. `state.room[].verdict` must be those for the pod."""
+    """Say whether a pod could go to a node now, given the verdicts for it."""
     template = state.pods[p].template
     return (
         program.static[program.templates[template].mask, n].reason == PASSES

@@ -22,15 +22,15 @@ _BURST = 500
 
 @jit
 def sync_set(program: Any, state: Any, s: int) -> bool:
-    """Make or delete pods; return False when there is no room for more pods in the state."""
+    """Make or delete pods; return False, with nothing done, when the state has too little room."""
     clock = state.clock[0]
     owner = state.sets[s]
     if not owner.exists:
         return True
     missing = owner.replicas - owner.active
+    if clock.pods + missing > state.pods.shape[0]:
+        return False
     for _ in range(missing):
-        if clock.pods == state.pods.shape[0]:
-            return False
         create_pod(program, state, s, owner.template, UNSET)
     if missing < 0:
         surplus = -missing
@@ -119,21 +119,33 @@ def _goes_first(program: Any, state: Any, p: int, q: int) -> bool:
         return cost_a < cost_b
     if a.node != UNSET and a.rank != b.rank:
         return a.rank > b.rank
-    return _younger_goes_first(state, p, q)
+    return _younger_goes_first(program, state, p, q)
 
 
 @jit
-def _younger_goes_first(state: Any, p: int, q: int) -> bool:
+def _younger_goes_first(program: Any, state: Any, p: int, q: int) -> bool:
     a = state.pods[p]
     b = state.pods[q]
     now = state.clock[0].now
     if a.ready and a.ready_since // NS != b.ready_since // NS:
         return _by_age(state, now, a.ready_since, b.ready_since, p, q)
-    if a.restarts != b.restarts:
-        return a.restarts > b.restarts
+    if a.restarts > 0 or b.restarts > 0:
+        most_a = _most_restarts(program, state, p)
+        most_b = _most_restarts(program, state, q)
+        if most_a != most_b:
+            return most_a > most_b
     if a.created // NS != b.created // NS:
         return _by_age(state, now, a.created, b.created, p, q)
     return _uid_before(state, p, q)
+
+
+@jit
+def _most_restarts(program: Any, state: Any, p: int) -> int:
+    most = 0
+    first = p * program.header[0].pod_containers
+    for slot in range(first, first + program.header[0].pod_containers):
+        most = max(most, state.containers[slot].restarts)
+    return most
 
 
 @jit

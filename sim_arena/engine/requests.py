@@ -50,6 +50,23 @@ def _pod(template: Any, containers: Any, cpu: bool, default: int) -> int:
 
 
 @jit
+def _pod_level(template: Any, containers: Any, cpu: bool) -> int:
+    """Return the request of the whole pod, or UNSET.
+
+    With limits of the whole pod the API server fills it in: from the containers where any of
+    them names the resource, else from the limit (`pkg/apis/core/v1/defaults.go`,
+    defaultPodRequests).
+    """
+    request = template.pod_cpu if cpu else template.pod_memory
+    if request != UNSET or not template.pod_limited:
+        return request
+    for row in range(template.first_container, template.end_container):
+        if _container(containers[row], cpu, UNSET) != UNSET:
+            return _pod(template, containers, cpu, 0)
+    return template.pod_cpu_limit if cpu else template.pod_memory_limit
+
+
+@jit
 def compute_requests(template: Any, containers: Any, row: Any) -> None:
     """Write into a set's record what a pod of its template requests.
 
@@ -62,11 +79,13 @@ def compute_requests(template: Any, containers: Any, row: Any) -> None:
     scored_memory = _pod(template, containers, False, _DEFAULT_MEMORY)
     placed_cpu = scored_cpu
     placed_memory = scored_memory
-    if template.pod_cpu != UNSET:
-        cpu = template.pod_cpu
+    whole_cpu = _pod_level(template, containers, True)
+    whole_memory = _pod_level(template, containers, False)
+    if whole_cpu != UNSET:
+        cpu = whole_cpu
         placed_cpu = cpu
-    if template.pod_memory != UNSET:
-        memory = template.pod_memory
+    if whole_memory != UNSET:
+        memory = whole_memory
         placed_memory = memory
     row.cpu = cpu + template.overhead_cpu
     row.memory = memory + template.overhead_memory

@@ -146,7 +146,7 @@ def find_feasible(program: Any, state: Any, template: int, whole: Any) -> int:
 
 @jit
 def score_nodes(program: Any, state: Any, template: int, feasible: int, whole: Any) -> None:
-    """Write into `state.room[].score` the weighted sum of all score plugins for the feasible nodes."""
+    """Write into `state.room[].score` the weighted sum of all plugins for the feasible nodes."""
     record = program.templates[template]
     need = state.sets[template]
     requests = need.cpu > 0 or need.memory > 0

@@ -190,7 +190,7 @@ class State(NamedTuple):
     dirty: Any  # ring of sets, and of workloads behind them
     victims: Any  # scratch, [node]: candidates of a preemption
     room: Any  # scratch, [node]: see `NODE_ROOM`
-    lists: Any  # [pod]: see `POD_LISTS`
+    lists: Any  # [pod or template]: see `POD_LISTS`
 
 
 def allocate(programs: Arrays, pods: int) -> State:
@@ -224,7 +224,7 @@ def allocate(programs: Arrays, pods: int) -> State:
         dirty=np.zeros((batch, templates + workloads), np.int64),
         victims=records(CANDIDATE, nodes),
         room=records(NODE_ROOM, nodes + 1),
-        lists=records(POD_LISTS, pods),
+        lists=records(POD_LISTS, max(pods, templates)),
     )
 
 

@@ -15,7 +15,7 @@ from traces.arithmetic import UNSET
 
 __all__ = ["sync_statefulset"]
 
-_GO_ON, _WAIT, _FULL = range(3)
+_GO_ON, _WAIT = range(2)
 
 
 @rare
@@ -23,25 +23,24 @@ def sync_statefulset(program: Any, state: Any, w: int) -> bool:
     """Take the steps of a StatefulSet that are possible now.
 
     Returns:
-        False when there is no room for more pods in the state.
+        False, with nothing done, when the state may have too little room for more pods.
     """
     workload = state.workloads[w]
     if not workload.exists:
         return True
     application = program.applications[workload.application]
+    most = application.replicas if application.parallel else 1
+    if state.clock[0].pods + most > state.pods.shape[0]:
+        return False
     _finish_update(program, state, w)
     first_unavailable = _first_unavailable(program, state, w)
     for ordinal in range(application.replicas):
         step = _fill(program, state, w, ordinal)
-        if step == _FULL:
-            return False
         if step == _WAIT and not application.parallel:
             return True
-    if _scale_down(program, state, w, first_unavailable):
-        mark_workload(state, w)
-        if not application.parallel:
-            return True
-    _update(program, state, w)
+    condemned = _scale_down(program, state, w, first_unavailable)
+    if condemned == _GO_ON or application.parallel:
+        _update(program, state, w)
     return True
 
 
@@ -50,8 +49,6 @@ def _fill(program: Any, state: Any, w: int, ordinal: int) -> int:
     """See that there is a pod with an ordinal; say whether those after it must wait for it."""
     p = _pod_at(program, state, w, ordinal)
     if p == UNSET:
-        if state.clock[0].pods == state.pods.shape[0]:
-            return _FULL
         template = _revision(program, state, w, ordinal)
         create_pod(program, state, program.workloads[w].first_template, template, ordinal)
         return _WAIT
@@ -109,22 +106,24 @@ def _revision(program: Any, state: Any, w: int, ordinal: int) -> int:
 
 
 @jit
-def _scale_down(program: Any, state: Any, w: int, first_unavailable: int) -> bool:
-    """Delete pods above the wanted number, the highest ordinal first."""
+def _scale_down(program: Any, state: Any, w: int, first_unavailable: int) -> int:
+    """Delete pods above the wanted number, the highest ordinal first.
+
+    In order, one pod a call; one that is not available waits unless it is the first such pod.
+    """
     application = program.applications[state.workloads[w].application]
-    deleted = False
     p = _highest(program, state, w, UNSET)
     while p != UNSET and state.pods[p].ordinal >= application.replicas:
         ordinal = state.pods[p].ordinal
         blocked = not state.pods[p].available and p != first_unavailable
         if blocked and not application.parallel:
-            return True
+            return _WAIT
         delete_pod(program, state, p)
-        deleted = True
+        mark_workload(state, w)
         if not application.parallel:
-            return True
+            return _WAIT
         p = _highest(program, state, w, ordinal)
-    return deleted
+    return _GO_ON
 
 
 @jit

@@ -14,6 +14,7 @@ from tests.cluster.api import Json
 from tests.cluster.harness import ControlPlane
 from tests.cluster.state import (
     TERMINAL,
+    WORKLOAD_KINDS,
     State,
     controller,
     is_active,
@@ -87,15 +88,17 @@ class Settler:
 
     Attributes:
         quiet_s: for how long nothing may have changed, in seconds.
+        kinds: the kinds of workload that there can be.
     """
 
     def __init__(self, plane: ControlPlane, quiet_s: float = 0.2) -> None:
         self.plane = plane
         self.quiet_s = quiet_s
+        self.kinds = WORKLOAD_KINDS
 
     def look(self) -> tuple[State, str | None]:
         """One look: the state, and why it is not settled; None where nothing says so."""
-        state = read_state(self.plane.api)
+        state = read_state(self.plane.api, self.kinds)
         reason = next(unsettled(state), None)
         return state, reason
 

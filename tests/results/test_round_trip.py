@@ -8,7 +8,7 @@ import duckdb
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from results import Column, Run
@@ -61,6 +61,7 @@ rows = st.lists(
 )
 
 
+@settings(deadline=None)  # it waits for the disk
 @given(rows)
 def test_steps_come_back_as_they_were_recorded(steps):
     with tempfile.TemporaryDirectory() as folder:

@@ -64,6 +64,8 @@ def test_runs_need_a_folder_that_can_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ResultsError, match="cannot make the folder"):
         Run.create(tmp_path / "file" / "runs")
+    with pytest.raises(ResultsError, match="file is a file; expected the folder of the runs"):
+        Run.create(tmp_path / "file")
 
 
 def test_a_folder_without_a_run_is_no_run(tmp_path):

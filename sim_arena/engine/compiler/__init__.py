@@ -168,7 +168,7 @@ class _Compiler:
         for event in events:
             if event["ts"] >= stop:
                 break
-            now += int((event["ts"] - before) / speed)
+            now += int(max(0, event["ts"] - before) / speed)  # as SimKube: never back in time
             before = event["ts"]
             timed.append((now, event))
         end = now + _AFTER_LAST_EVENT if duration is None else now + int((stop - before) / speed)
@@ -218,10 +218,12 @@ class _Compiler:
         workloads: list[dict[str, int]] = []
         for number, ref in enumerate(self.refs):
             first = len(self.templates.rows)
-            lifetimes = lifetimes_of(self.trace, ref, self.parameters.speed)
+            lifetimes = self._lifetimes(ref)
             for time, order, obj in objects[number]:
                 row = {"time": time * NS, "order": order, "workload": number, "template": UNSET}
                 if obj is not None:
+                    if ref.kind != "Pod":
+                        self.unmodelled.note_workload(ref, obj.get("spec") or {})
                     row |= application_row(ref, obj)
                     row["template"] = self.templates.add(number, ref, obj, lifetimes)
                 applications.append(row)
@@ -230,6 +232,13 @@ class _Compiler:
                 {"kind": _KINDS[ref.kind], "first_template": first, "end_template": end}
             )
         return applications, workloads
+
+    def _lifetimes(self, ref: WorkloadRef) -> list[int]:
+        if ref.kind == "ReplicaSet" and self.parameters.replay == "simkube":
+            # SimKube's path to a ReplicaSet's pod template is one level short, so that its pods
+            # never learn whose they are (sk-driver/src/mutation.rs, add_lifecycle_fields).
+            return []
+        return lifetimes_of(self.trace, ref, self.parameters.speed, self.unmodelled)
 
 
 def _in_zone_turns(nodes: list[Node]) -> list[Node]:

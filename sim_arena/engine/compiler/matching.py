@@ -23,7 +23,7 @@ __all__ = [
 Object = Mapping[str, Any]
 
 # Numbers of the reasons in program.REASONS.
-_UNSCHEDULABLE, _NODE_NAME, _TAINT, _AFFINITY = 1, 2, 3, 4
+_UNSCHEDULABLE, _NODE_NAME, _TAINT, _AFFINITY, _NOT_NAMED = 1, 2, 3, 4, 5
 
 _CORDON = Taint("node.kubernetes.io/unschedulable", "", "NoSchedule")
 # What the API server adds to every pod (admission plugin DefaultTolerationSeconds).
@@ -36,7 +36,29 @@ _DEFAULT_TOLERATIONS: tuple[Object, ...] = tuple(
 def node_mask(spec: Object, nodes: Sequence[Node]) -> list[int]:
     """Return for each node 0, or the number of the first reason to reject it."""
     tolerations = [*(spec.get("tolerations") or ()), *_DEFAULT_TOLERATIONS]
-    return [_verdict(spec, tolerations, node) for node in nodes]
+    named = _named_nodes(spec)
+    return [
+        _verdict(spec, tolerations, node) if named is None or node.name in named else _NOT_NAMED
+        for node in nodes
+    ]
+
+
+def _named_nodes(spec: Object) -> set[str] | None:
+    """Return the nodes to which a required affinity confines a pod by name, or None.
+
+    No filter looks at the others (NodeAffinity's PreFilter).
+    """
+    names: set[str] = set()
+    for term in _required_terms(spec) or ():
+        in_term = [
+            set(field.get("values") or ())
+            for field in term.get("matchFields") or ()
+            if field.get("key") == "metadata.name" and field.get("operator") == "In"
+        ]
+        if not in_term:
+            return None
+        names |= set.intersection(*in_term)
+    return names or None
 
 
 def _verdict(spec: Object, tolerations: Sequence[Object], node: Node) -> int:
@@ -101,11 +123,14 @@ def matches_selection(spec: Object, node: Node) -> bool:
     for key, value in (spec.get("nodeSelector") or {}).items():
         if node.labels.get(key) != value:
             return False
+    terms = _required_terms(spec)
+    return terms is None or any(_matches_term(term, node) for term in terms)
+
+
+def _required_terms(spec: Object) -> Sequence[Object] | None:
     affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
     required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
-    if required is None:
-        return True
-    return any(_matches_term(term, node) for term in required.get("nodeSelectorTerms") or ())
+    return None if required is None else required.get("nodeSelectorTerms") or ()
 
 
 def _matches_term(term: Object, node: Node) -> bool:

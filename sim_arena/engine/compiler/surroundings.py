@@ -32,8 +32,9 @@ class Surroundings:
         self._simkube = simkube
         self._namespaces: dict[str, dict[str, str]] = {}
         self._services: list[tuple[str, dict[str, str]]] = []
-        self.priorities: dict[str, int] = {}
-        """PriorityClasses by name; the key `""` is the global default."""
+        self.priorities: dict[str, tuple[int, bool]] = {}
+        """The value of each PriorityClass, and whether its pods never preempt others; the key
+        `""` is the global default."""
         for obj in _applied(trace):
             self._read(obj)
 
@@ -41,7 +42,7 @@ class Surroundings:
         metadata = obj.get("metadata") or {}
         name = str(metadata.get("name"))
         if obj.get("kind") == "PriorityClass":
-            value = int(obj.get("value", 0))
+            value = int(obj.get("value", 0)), obj.get("preemptionPolicy") == "Never"
             self.priorities[name] = value
             if obj.get("globalDefault"):
                 self.priorities[""] = value

@@ -136,6 +136,7 @@ class Templates:
         annotations = metadata.get("annotations") or {}
         overhead = spec.get("overhead") or {}
         pod_level = (spec.get("resources") or {}).get("requests") or {}
+        pod_limits = (spec.get("resources") or {}).get("limits") or {}
         self.rows.append(
             {
                 "workload": workload,
@@ -149,15 +150,18 @@ class Templates:
                 "priority": self._priority(ref, spec),
                 "overhead_cpu": parse_cpu(overhead.get("cpu", 0)),
                 "overhead_memory": parse_memory(overhead.get("memory", 0)),
-                "pod_cpu": parse_cpu(pod_level["cpu"]) if "cpu" in pod_level else UNSET,
-                "pod_memory": parse_memory(pod_level["memory"]) if "memory" in pod_level else UNSET,
+                "pod_cpu": _cpu(pod_level),
+                "pod_memory": _memory(pod_level),
+                "pod_limited": int(bool(pod_limits)),
+                "pod_cpu_limit": _cpu(pod_limits),
+                "pod_memory_limit": _memory(pod_limits),
                 "deletion_cost": _deletion_cost(annotations),
                 "bound": self._bound(spec),
-                "restart_policy": _RESTART_POLICIES.get(str(spec.get("restartPolicy")), ALWAYS),
+                "restart_policy": self._restart_policy(ref, spec),
                 "gated": int(bool(spec.get("schedulingGates"))),
                 "ignored": int(self._is_ignored(spec)),
                 "prefers_nodes": int(_prefers_nodes(spec)),
-                "never_preempts": int(spec.get("preemptionPolicy") == "Never"),
+                "never_preempts": int(self._never_preempts(spec)),
             }
         )
         self.extended.append(_extended_requests(spec))
@@ -186,10 +190,10 @@ class Templates:
             "probe": int(bool(container.get("readinessProbe"))),
             "usage_cpu": cpu if kind == REGULAR else 0,
             "usage_memory": memory if kind == REGULAR else 0,
-            "cpu_request": parse_cpu(requests["cpu"]) if "cpu" in requests else UNSET,
-            "cpu_limit": parse_cpu(limits["cpu"]) if "cpu" in limits else UNSET,
-            "memory_request": parse_memory(requests["memory"]) if "memory" in requests else UNSET,
-            "memory_limit": parse_memory(limits["memory"]) if "memory" in limits else UNSET,
+            "cpu_request": _cpu(requests),
+            "cpu_limit": _cpu(limits),
+            "memory_request": _memory(requests),
+            "memory_limit": _memory(limits),
         }
         for resource in ("cpu", "memory"):
             request, limit = row[f"{resource}_request"], row[f"{resource}_limit"]
@@ -218,7 +222,7 @@ class Templates:
             return int(spec["priority"])
         name = spec.get("priorityClassName") or ""
         if name in self._surroundings.priorities:
-            return self._surroundings.priorities[name]
+            return self._surroundings.priorities[name][0]
         if name in _SYSTEM_PRIORITIES:
             return _SYSTEM_PRIORITIES[name]
         if name:
@@ -228,6 +232,24 @@ class Templates:
             )
         return 0
 
+    def _never_preempts(self, spec: Object) -> bool:
+        if spec.get("preemptionPolicy"):
+            return bool(spec["preemptionPolicy"] == "Never")
+        _, never = self._surroundings.priorities.get(
+            spec.get("priorityClassName") or "", (0, False)
+        )
+        return never
+
+    def _restart_policy(self, ref: WorkloadRef, spec: Object) -> int:
+        policy = _RESTART_POLICIES.get(str(spec.get("restartPolicy")), ALWAYS)
+        if ref.kind != "Pod" and policy != ALWAYS:
+            self._unmodelled.note(
+                f"{ref}: restartPolicy {spec['restartPolicy']}: the API server would refuse it, "
+                f"the engine takes Always"
+            )
+            return ALWAYS
+        return policy
+
     def _bound(self, spec: Object) -> int:
         return self._node_numbers.get(str(spec.get("nodeName")), UNSET)
 
@@ -235,7 +257,15 @@ class Templates:
         """No scheduler acts: another one is named, or a node that does not exist."""
         if spec.get("nodeName"):
             return spec["nodeName"] not in self._node_numbers
-        return spec.get("schedulerName", "default-scheduler") != "default-scheduler"
+        return (spec.get("schedulerName") or "default-scheduler") != "default-scheduler"
+
+
+def _cpu(amounts: Object) -> int:
+    return parse_cpu(amounts["cpu"]) if "cpu" in amounts else UNSET
+
+
+def _memory(amounts: Object) -> int:
+    return parse_memory(amounts["memory"]) if "memory" in amounts else UNSET
 
 
 def _prefers_nodes(spec: Object) -> bool:
@@ -288,13 +318,20 @@ def _extended_requests(spec: Object) -> dict[str, int]:
     for container in spec["containers"]:
         for name, amount in _other_requests(container).items():
             running[name] = running.get(name, 0) + amount
-    return {name: max(running.get(name, 0), most.get(name, 0)) for name in {**running, **most}}
+    total = {name: max(running.get(name, 0), most.get(name, 0)) for name in {**running, **most}}
+    total |= _other_requests(spec)  # huge pages of the whole pod
+    for name, amount in _others(spec.get("overhead") or {}).items():
+        total[name] = total.get(name, 0) + amount
+    return total
 
 
-def _other_requests(container: Object) -> dict[str, int]:
-    resources = container.get("resources") or {}
-    merged = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
-    return {k: parse_memory(v) for k, v in merged.items() if k not in ("cpu", "memory")}
+def _other_requests(owner: Object) -> dict[str, int]:
+    resources = owner.get("resources") or {}
+    return _others({**(resources.get("limits") or {}), **(resources.get("requests") or {})})
+
+
+def _others(amounts: Object) -> dict[str, int]:
+    return {k: parse_memory(v) for k, v in amounts.items() if k not in ("cpu", "memory")}
 
 
 def as_records(rows: Sequence[Mapping[str, int]], dtype: np.dtype[Any]) -> Any:

@@ -50,9 +50,19 @@ class Unmodelled:
         for field in _unmodelled_fields(spec):
             self.note(f"{ref}: {field} is not modelled")
 
+    def note_workload(self, ref: WorkloadRef, spec: Object) -> None:
+        """Note the fields of a workload's spec that are not modelled."""
+        for field in ("volumeClaimTemplates", "ordinals"):
+            if spec.get(field):
+                self.note(f"{ref}: {field} is not modelled")
+
 
 def _unmodelled_fields(spec: Object) -> list[str]:
     found = [field for field in ("resourceClaims", "schedulingGroup") if spec.get(field)]
-    if any(volume.get("persistentVolumeClaim") for volume in spec.get("volumes") or ()):
-        found.append("volumes[].persistentVolumeClaim")
+    volumes = spec.get("volumes") or ()
+    found.extend(
+        f"volumes[].{kind}"
+        for kind in ("persistentVolumeClaim", "ephemeral")
+        if any(volume.get(kind) for volume in volumes)
+    )
     return found

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sim_arena.engine.program import NS
 from traces import Trace, TraceError, WorkloadRef
 from traces.arithmetic import UNSET
+
+if TYPE_CHECKING:
+    from sim_arena.engine.compiler.unmodelled import Unmodelled
 
 __all__ = ["application_row", "lifetimes_of"]
 
@@ -44,8 +47,8 @@ def application_row(ref: WorkloadRef, obj: Object) -> dict[str, int]:
 def _deployment(ref: WorkloadRef, spec: Object) -> dict[str, int]:
     strategy = spec.get("strategy") or {}
     rolling = strategy.get("rollingUpdate") or {}
-    surge, surge_percent = _int_or_percent(ref, rolling.get("maxSurge", "25%"))
-    unavailable, unavailable_percent = _int_or_percent(ref, rolling.get("maxUnavailable", "25%"))
+    surge, surge_percent = _int_or_percent(ref, rolling.get("maxSurge"))
+    unavailable, unavailable_percent = _int_or_percent(ref, rolling.get("maxUnavailable"))
     return {
         "recreate": int(strategy.get("type") == "Recreate"),
         "paused": int(bool(spec.get("paused"))),
@@ -76,6 +79,8 @@ def _number(ref: WorkloadRef, fields: Object, name: str, default: int) -> int:
 
 
 def _int_or_percent(ref: WorkloadRef, value: Any) -> tuple[int, int]:
+    if value is None:
+        return 25, 1
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value, 0
     if isinstance(value, str) and value.endswith("%") and value[:-1].isdigit():
@@ -83,7 +88,7 @@ def _int_or_percent(ref: WorkloadRef, value: Any) -> tuple[int, int]:
     raise TraceError(f"{ref}: expected a whole number or a percentage, found {value!r}")
 
 
-def lifetimes_of(trace: Trace, ref: WorkloadRef, speed: float) -> list[int]:
+def lifetimes_of(trace: Trace, ref: WorkloadRef, speed: float, unmodelled: Unmodelled) -> list[int]:
     """Return how long a workload's pods run, in turn: nanoseconds, or UNSET for ever.
 
     The pod hash under an owner is ignored for the kinds that SimKube knows; with several
@@ -93,13 +98,18 @@ def lifetimes_of(trace: Trace, ref: WorkloadRef, speed: float) -> list[int]:
     found = lifecycles.get((f"{_GROUPS[ref.kind]}.{ref.kind}", f"{ref.namespace}/{ref.name}"))
     if not found:
         return []
-    return [_lifetime(ref, entry, speed) for entry in next(iter(found.values()))]
+    lifetimes = [_lifetime(ref, entry, speed) for entry in next(iter(found.values()))]
+    if ref.kind != "Pod" and 0 in lifetimes:
+        # Replaced at once and over at once, such pods would hold the virtual time up for ever.
+        unmodelled.note(f"{ref}: pods that run for less than 1 s are taken to run for 1 s")
+        return [NS if lifetime == 0 else lifetime for lifetime in lifetimes]
+    return lifetimes
 
 
 def _lifetime(ref: WorkloadRef, entry: Any, speed: float) -> int:
     finished = entry.get("Finished") if isinstance(entry, Mapping) else None
     if finished is None:
         return UNSET
-    if len(finished) != 2 or finished[1] < finished[0]:
+    if len(finished) != 2:
         raise TraceError(f"{ref}: expected a lifecycle [start, end], found {finished!r}")
-    return int((finished[1] - finished[0]) / speed) * NS
+    return int(max(0, finished[1] - finished[0]) / speed) * NS

@@ -43,7 +43,7 @@ def _count_domains(program: Any, state: Any, matches: Any, key: int) -> int:
 
 @jit
 def _add_domains(program: Any, state: Any, u: int, key: int) -> int:
-    """Add the pods of one template to `state.room[].domain`; return how many have the key's label."""
+    """Add one template's pods to `state.room[].domain`; return how many have the key's label."""
     total = 0
     for n in range(program.header[0].nodes):
         d = program.domains[key, n]

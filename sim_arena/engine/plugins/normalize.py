@@ -16,7 +16,7 @@ MAX_SCORE = 100
 
 @jit
 def default_normalize(room: Any, count: int, reverse: bool) -> None:
-    """Scale the first `count` raw scores to the largest of them; `reverse` makes small ones good."""
+    """Scale the first `count` raw scores to the largest; `reverse` makes small ones good."""
     largest = 0
     for i in range(count):
         largest = max(largest, room[i].raw)

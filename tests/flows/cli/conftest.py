@@ -1,7 +1,9 @@
 """The command line as a user meets it: words in; an exit code, stdout and stderr out."""
 
 import json
-from collections.abc import Callable
+import logging
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,12 +47,18 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
 
 
 @pytest.fixture(autouse=True)
-def _elsewhere(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Run in an empty folder, so that runs/ is a new one."""
+def _elsewhere(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """Run in an empty folder, so that runs/ is a new one; leave the process as it was."""
     folder = tmp_path_factory.mktemp("elsewhere")
     monkeypatch.chdir(folder)
     monkeypatch.delenv("SIM_ARENA_RUNS_DIR", raising=False)
-    return folder
+    monkeypatch.setattr(logging, "raiseExceptions", logging.raiseExceptions)
+    before = dict(os.environ)
+    yield folder
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture(scope="session")

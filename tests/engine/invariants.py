@@ -1,0 +1,239 @@
+"""What must be true of a run's arrays at any time, and once a moment is over."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from sim_arena.engine import Program
+from sim_arena.engine.program import DEPLOYMENT, INIT, REPLICA_SET, SIDECAR, STATEFUL_SET
+from sim_arena.engine.state import (
+    ACTIVE,
+    BACKOFF,
+    FAILED,
+    GONE,
+    PENDING,
+    RUNNING,
+    SUCCEEDED,
+    WAITING,
+    State,
+)
+from traces.arithmetic import UNSET
+
+__all__ = ["check", "check_settled", "pod_requests"]
+
+ORDERED = (PENDING, RUNNING)
+
+
+def pod_requests(program: Program, template: int) -> tuple[int, int]:
+    """cpu and memory of a pod, by the words of the Kubernetes documentation.
+
+    The largest of what all containers that run together request, and of what is there while
+    each init container runs; requests of the whole pod replace it; overhead comes on top.
+    """
+    record = program.arrays.templates[template]
+    rows = program.arrays.containers[record["first_container"] : record["end_container"]]
+    found = []
+    for resource in ("cpu", "memory"):
+        named = [
+            int(row[f"{resource}_request"])
+            if row[f"{resource}_request"] != UNSET
+            else int(row[f"{resource}_limit"])
+            for row in rows
+        ]
+        needs = [max(0, need) for need in named]
+        stages = [sum(need for need, row in zip(needs, rows, strict=True) if row["kind"] != INIT)]
+        sidecars = 0
+        for need, row in zip(needs, rows, strict=True):
+            if row["kind"] == INIT:
+                stages.append(need + sidecars)
+            elif row["kind"] == SIDECAR:
+                sidecars += need
+        total = max(stages)
+        if record[f"pod_{resource}"] != UNSET:
+            total = int(record[f"pod_{resource}"])
+        elif max(named) == UNSET and record[f"pod_{resource}_limit"] != UNSET:
+            total = int(record[f"pod_{resource}_limit"])
+        found.append(total + int(record[f"overhead_{resource}"]))
+    return found[0], found[1]
+
+
+def check(program: Program, state: State) -> None:
+    """What holds after every single step of the loop."""
+    pods = _present(program, state)
+    _check_lists(program, state, pods)
+    _check_nodes(program, state, pods)
+    _check_pods(program, state, pods)
+    _check_queue(state)
+
+
+def check_settled(program: Program, state: State) -> None:
+    """What holds besides when nothing is left to do at the present time."""
+    check(program, state)
+    clock = state.clock[0]
+    assert clock["active"] == clock["backoff"] == clock["dirty"] == 0
+    _check_waiting(program, state)
+    for w, workload in enumerate(program.arrays.workloads):
+        pods = [p for p in _present(program, state) if state.pods["workload"][p] == w]
+        if workload["kind"] == REPLICA_SET:
+            _check_replica_set(state, int(workload["first_template"]), pods)
+        elif workload["kind"] == DEPLOYMENT:
+            _check_deployment(program, state, w, pods)
+        elif workload["kind"] == STATEFUL_SET:
+            _check_stateful_set(program, state, w, pods)
+
+
+def _present(program: Program, state: State) -> list[int]:
+    rows = range(int(state.clock[0]["pods"]))
+    assert rows.stop <= len(state.pods)
+    assert len(program.arrays.templates) <= len(state.sets)
+    return [p for p in rows if state.pods["phase"][p] != GONE]
+
+
+def _members(state: State, s: int) -> Iterator[int]:
+    before, p = UNSET, int(state.sets["head"][s])
+    while p != UNSET:
+        assert state.pods["previous"][p] == before
+        yield p
+        before, p = p, int(state.pods["next"][p])
+
+
+def _check_lists(program: Program, state: State, pods: list[int]) -> None:
+    """Created = pending + running + finished + deleted, and each set knows its own."""
+    listed = []
+    for s in range(len(program.arrays.templates)):
+        members = list(_members(state, s))
+        listed += members
+        phases = Counter(int(state.pods["phase"][p]) for p in members)
+        assert all(state.pods["set"][p] == s for p in members)
+        assert state.sets["active"][s] == phases[PENDING] + phases[RUNNING]
+        assert state.sets["ready"][s] == sum(state.pods["ready"][p] for p in members)
+        assert state.sets["available"][s] == sum(state.pods["available"][p] for p in members)
+    assert sorted(listed) == pods
+
+
+def _check_nodes(program: Program, state: State, pods: list[int]) -> None:
+    """A node's requests are the sum over its pods, and never more than it has."""
+    for n, node in enumerate(program.arrays.nodes):
+        here = [
+            int(state.pods["template"][p])
+            for p in pods
+            if state.pods["node"][p] == n and state.pods["phase"][p] in ORDERED
+        ]
+        requests = [pod_requests(program, template) for template in here]
+        used = state.nodes[n]
+        assert used["cpu"] == sum(cpu for cpu, _ in requests) <= node["cpu"]
+        assert used["memory"] == sum(memory for _, memory in requests) <= node["memory"]
+        assert used["pods"] == len(here) <= node["pods"]
+        for r in range(len(program.extended)):
+            wanted = sum(program.arrays.template_extended[template, r] for template in here)
+            assert state.extended[n, r] == wanted <= program.arrays.node_extended[n, r]
+        for template in here:
+            assert program.arrays.masks[program.arrays.templates["mask"][template], n] == 0
+
+
+def _check_pods(program: Program, state: State, pods: list[int]) -> None:
+    for p in pods:
+        pod = state.pods[p]
+        template = program.arrays.templates[pod["template"]]
+        if pod["phase"] in (RUNNING, SUCCEEDED, FAILED):
+            assert pod["node"] != UNSET
+        if pod["ready"]:
+            assert pod["phase"] == RUNNING
+            assert pod["unready"] == 0
+        if pod["available"]:
+            assert pod["ready"]
+        if pod["node"] != UNSET:
+            assert pod["queue"] == 0
+            assert not template["gated"]
+            assert not template["ignored"]
+        assert pod["template"] >= program.arrays.workloads["first_template"][pod["workload"]]
+        assert pod["template"] < program.arrays.workloads["end_template"][pod["workload"]]
+
+
+def _check_queue(state: State) -> None:
+    """Heaps are heaps, and a pod waits in one place at most."""
+    clock = state.clock[0]
+    for heap, size in (
+        (state.active, clock["active"]),
+        (state.backoff, clock["backoff"]),
+        (state.timers, clock["timers"]),
+    ):
+        keys = [(row["a"], row["b"], row["c"]) for row in heap[:size]]
+        assert all(keys[(i - 1) // 2] <= keys[i] for i in range(1, len(keys)))
+    waiting = state.waiting[: clock["waiting"]].tolist()
+    assert sorted(waiting) == _in_queue(state, WAITING)
+    assert all(state.pods["waiting_at"][p] == i for i, p in enumerate(waiting))
+    assert set(_in_queue(state, ACTIVE)) <= set(state.active["pod"][: clock["active"]].tolist())
+    assert set(_in_queue(state, BACKOFF)) <= set(state.backoff["pod"][: clock["backoff"]].tolist())
+
+
+def _in_queue(state: State, queue: int) -> list[int]:
+    rows = state.pods[: state.clock[0]["pods"]]
+    return [p for p, row in enumerate(rows) if row["queue"] == queue and row["phase"] != GONE]
+
+
+def _check_waiting(program: Program, state: State) -> None:
+    """A pod without a node is gated, someone else's, or fits nowhere at all."""
+    for p in _present(program, state):
+        pod = state.pods[p]
+        template = program.arrays.templates[pod["template"]]
+        if pod["phase"] != PENDING or pod["node"] != UNSET:
+            continue
+        if template["gated"] or template["ignored"]:
+            assert pod["queue"] == 0
+            continue
+        assert pod["queue"] == WAITING
+        assert not any(
+            program.arrays.masks[template["mask"], n] == 0 and _fits(program, state, pod, n)
+            for n in range(len(program.nodes))
+        )
+
+
+def _fits(program: Program, state: State, pod: Any, n: int) -> bool:
+    node, used = program.arrays.nodes[n], state.nodes[n]
+    cpu, memory = pod_requests(program, int(pod["template"]))
+    extended = program.arrays.template_extended[pod["template"]]
+    free = program.arrays.node_extended[n] - state.extended[n, : len(program.extended)]
+    return bool(
+        used["pods"] < node["pods"]
+        and (cpu == 0 or used["cpu"] + cpu <= node["cpu"])
+        and (memory == 0 or used["memory"] + memory <= node["memory"])
+        and all(want == 0 or want <= has for want, has in zip(extended, free, strict=True))
+    )
+
+
+def _check_replica_set(state: State, s: int, pods: list[int]) -> None:
+    if state.sets["exists"][s]:
+        assert state.sets["active"][s] == state.sets["replicas"][s]
+    else:
+        assert not pods
+
+
+def _check_deployment(program: Program, state: State, w: int, pods: list[int]) -> None:
+    workload = program.arrays.workloads[w]
+    sets = state.sets[workload["first_template"] : workload["end_template"]]
+    assert all(one["active"] == one["replicas"] for one in sets if one["exists"])
+    if not state.workloads["exists"][w]:
+        assert not pods
+        return
+    application = program.arrays.applications[state.workloads["application"][w]]
+    active = [p for p in pods if state.pods["phase"][p] in ORDERED]
+    done = all(state.pods["available"][p] for p in active)
+    if done and not application["paused"]:
+        # Nothing holds the rollout up, so it is over.
+        assert len(active) == application["replicas"]
+        assert len({int(state.pods["set"][p]) for p in active}) <= 1
+
+
+def _check_stateful_set(program: Program, state: State, w: int, pods: list[int]) -> None:
+    if not state.workloads["exists"][w]:
+        assert not pods
+        return
+    application = program.arrays.applications[state.workloads["application"][w]]
+    ordinals = sorted(int(state.pods["ordinal"][p]) for p in pods)
+    assert len(set(ordinals)) == len(ordinals)
+    if application["parallel"]:
+        assert ordinals == list(range(application["replicas"]))
+    assert ordinals == list(range(len(ordinals)))
+    if all(state.pods["available"][p] for p in pods):
+        assert len(ordinals) == application["replicas"]

@@ -1,0 +1,262 @@
+"""Hypothesis strategies: clusters, and traces of what the engine models."""
+
+from typing import Any, NamedTuple
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+
+from sim_arena.engine import Parameters, Program, compile_trace
+from sim_arena.nodes import Node, Taint
+from tests.engine.manifests import Json, finished, trace, workload
+from traces import Trace, WorkloadRef
+
+# Each run is the same, and the machine's speed decides nothing.
+fixed = settings(
+    deadline=None,
+    derandomize=True,
+    database=None,
+    max_examples=100,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+GPU = "example.com/gpu"
+KINDS = ("Deployment", "ReplicaSet", "StatefulSet", "Pod")
+NAMES = ("a", "b", "c")
+MI = 1 << 20
+
+cpus = st.sampled_from(["0", "100m", "100m", "250m", "250m", "1", "1500m", "3"])
+memories = st.sampled_from(["0", "1", "64Mi", "64Mi", "200M", "200M", "1Gi", "3Gi"])
+taints = st.sampled_from(
+    [
+        Taint("team", "a", "NoSchedule"),
+        Taint("team", "b", "NoExecute"),
+        Taint("old", "", "NoSchedule"),
+    ]
+)
+tolerations = st.sampled_from(
+    [
+        {"operator": "Exists"},
+        {"key": "team", "operator": "Exists"},
+        {"key": "team", "value": "a", "effect": "NoSchedule"},
+        {"key": "old", "operator": "Equal", "value": ""},
+        {"key": "node.kubernetes.io/unschedulable", "operator": "Exists"},
+    ]
+)
+expressions = st.sampled_from(
+    [
+        {"key": "disk", "operator": "In", "values": ["ssd"]},
+        {"key": "disk", "operator": "NotIn", "values": ["ssd"]},
+        {"key": "disk", "operator": "Exists"},
+        {"key": "disk", "operator": "DoesNotExist"},
+        {"key": "size", "operator": "Gt", "values": ["1"]},
+        {"key": "size", "operator": "Lt", "values": ["3"]},
+    ]
+)
+fields = st.sampled_from(
+    [
+        {"key": "metadata.name", "operator": "In", "values": ["n0", "n2"]},
+        {"key": "metadata.name", "operator": "NotIn", "values": ["n1"]},
+    ]
+)
+terms = st.fixed_dictionaries(
+    {},
+    optional={
+        "matchExpressions": st.lists(expressions, max_size=2),
+        "matchFields": st.lists(fields, max_size=1),
+    },
+)
+
+
+def some(strategy: st.SearchStrategy[Any], *, nothing: int = 3) -> st.SearchStrategy[Any]:
+    """Mostly None: what most manifests leave out."""
+    return st.one_of(*[st.none()] * nothing, strategy)
+
+
+@st.composite
+def clusters(draw: st.DrawFn) -> list[Node]:
+    made = []
+    for i in range(draw(st.integers(0 if draw(st.integers(0, 9)) == 0 else 1, 4))):
+        labels = draw(
+            st.fixed_dictionaries(
+                {},
+                optional={
+                    "disk": st.sampled_from(["ssd", "hdd"]),
+                    "size": st.sampled_from(["1", "2", "3", "x"]),
+                    "topology.kubernetes.io/zone": st.sampled_from(["z0", "z1"]),
+                },
+            )
+        )
+        made.append(
+            Node(
+                name=f"n{i}",
+                cpu=draw(st.sampled_from([1000, 3900, 8000, 8000])),
+                memory=draw(st.sampled_from([512 * MI, 7000 * MI, 8192 * MI])),
+                pods=draw(st.sampled_from([0, 2, 5, 110, 110, 110, 110])),
+                labels=labels,
+                taints=tuple(
+                    draw(some(st.lists(taints, max_size=2, unique=True), nothing=6)) or ()
+                ),
+                unschedulable=draw(st.integers(0, 19)) == 0,
+                extended=draw(some(st.sampled_from([{GPU: 1}, {GPU: 3}]))) or {},
+            )
+        )
+    return made
+
+
+amounts = st.fixed_dictionaries({}, optional={"cpu": cpus, "memory": memories})
+
+
+@st.composite
+def containers(draw: st.DrawFn, name: str) -> Json:
+    made: Json = {"name": name, "image": "app"}
+    requests, limits = draw(amounts), draw(amounts)
+    if draw(st.integers(0, 9)) == 0:
+        limits[GPU] = requests[GPU] = "1"
+    if requests or limits:
+        made["resources"] = {"requests": requests, "limits": limits}
+    if draw(st.booleans()):
+        made["readinessProbe"] = {"httpGet": {"path": "/", "port": 80}}
+    return made
+
+
+@st.composite
+def pod_templates(draw: st.DrawFn, *, controlled: bool) -> Json:
+    spec: Json = {"containers": [draw(containers("app"))]}
+    if draw(st.integers(0, 3)) == 0:
+        spec["containers"].append(draw(containers("other")))
+    if draw(st.integers(0, 3)) == 0:
+        spec["initContainers"] = [draw(containers("init"))]
+        if draw(st.booleans()):
+            spec["initContainers"].append({**draw(containers("side")), "restartPolicy": "Always"})
+    optional: dict[str, st.SearchStrategy[Any]] = {
+        "overhead": st.just({"cpu": "50m", "memory": "10Mi"}),
+        "resources": st.fixed_dictionaries({}, optional={"requests": amounts, "limits": amounts}),
+        "nodeSelector": st.just({"disk": "ssd"}),
+        "tolerations": st.lists(tolerations, max_size=2),
+        "priority": st.sampled_from([-5, 0, 10]),
+        "preemptionPolicy": st.just("Never"),
+        "schedulingGates": st.just([{"name": "wait"}]),
+        "schedulerName": st.sampled_from(["default-scheduler", "other"]),
+        "affinity": st.lists(terms, min_size=1, max_size=2).map(
+            lambda found: {
+                "nodeAffinity": {
+                    "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": found}
+                }
+            }
+        ),
+    }
+    if not controlled:
+        optional["restartPolicy"] = st.sampled_from(["Always", "OnFailure", "Never"])
+    spec |= {
+        field: draw(value) for field, value in optional.items() if draw(st.integers(0, 19)) == 0
+    }
+    annotations: dict[str, str] = draw(
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "kwok.x-k8s.io/usage-cpu": cpus,
+                "kwok.x-k8s.io/usage-memory": st.sampled_from(["0", "1Mi", "50Mi", "150Mi", "2Gi"]),
+                "usage.sim-arena.io/other": st.just("cpu=300m,memory=100Mi"),
+                "controller.kubernetes.io/pod-deletion-cost": st.sampled_from(["-1", "5"]),
+            },
+        )
+    )
+    return {"metadata": {"labels": {"app": "x"}, "annotations": annotations}, "spec": spec}
+
+
+share = st.sampled_from([0, 1, 2, "25%", "50%", "100%"])
+
+
+@st.composite
+def specs(draw: st.DrawFn, kind: str) -> Json:
+    spec: Json = {"minReadySeconds": draw(st.sampled_from([0, 0, 3]))}
+    if kind == "Deployment":
+        spec["paused"] = draw(st.integers(0, 7)) == 0
+        shares = {"maxSurge": draw(some(share)), "maxUnavailable": draw(some(share))}
+        rolling = {"type": "RollingUpdate", "rollingUpdate": shares}
+        spec["strategy"] = draw(st.sampled_from([{"type": "Recreate"}, rolling, rolling, rolling]))
+    if kind == "StatefulSet":
+        spec["podManagementPolicy"] = draw(st.sampled_from(["OrderedReady", "Parallel"]))
+        strategy = draw(st.sampled_from(["RollingUpdate", "RollingUpdate", "OnDelete"]))
+        spec["updateStrategy"] = {"type": strategy}
+        if strategy == "RollingUpdate" and draw(st.booleans()):
+            spec["updateStrategy"]["rollingUpdate"] = {"partition": draw(st.integers(0, 3))}
+    return spec
+
+
+@st.composite
+def histories(draw: st.DrawFn, kind: str, name: str) -> list[tuple[int, Json | None, Json]]:
+    """What happens to one object: (second, the object applied or None where it is deleted)."""
+    pool = [draw(pod_templates(controlled=kind != "Pod")) for _ in range(draw(st.integers(1, 2)))]
+    fixed = draw(specs(kind))
+    history: list[tuple[int, Json | None, Json]] = []
+    second = draw(st.integers(0, 8))
+    for _ in range(draw(st.integers(1, 4))):
+        pod = draw(st.sampled_from(pool))
+        if kind == "Pod":
+            metadata = {**pod["metadata"], "name": name, "namespace": "shop"}
+            obj = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod["spec"]}
+        else:
+            changed = {**draw(specs(kind)), "podManagementPolicy": fixed.get("podManagementPolicy")}
+            replicas = draw(some(st.integers(0, 7), nothing=1))
+            obj = workload(kind, pod, replicas, name, **changed)
+        deleted = bool(history) and draw(st.integers(0, 4)) == 0
+        history.append((second, None if deleted else obj, obj))
+        second += draw(st.sampled_from([0, 1, 2, 5, 20, 61]))
+    return history
+
+
+entries = st.sampled_from([*finished(0, 1, 3, 40), {"Running": 1_700_000_000}])
+
+
+@st.composite
+def some_traces(draw: st.DrawFn) -> Trace:
+    owners = st.tuples(st.sampled_from(KINDS), st.sampled_from(NAMES))
+    objects = draw(st.lists(owners, min_size=1, max_size=4, unique=True))
+    seconds: dict[int, tuple[list[Json], list[Json]]] = {}
+    lifecycles = {}
+    for kind, name in objects:
+        for second, applied, obj in draw(histories(kind, name)):
+            applied_objs, deleted_objs = seconds.setdefault(second, ([], []))
+            if applied is None:
+                deleted_objs.append(obj)
+            else:
+                applied_objs.append(applied)
+        if draw(st.integers(0, 2)) == 0:
+            owner = WorkloadRef(kind, "shop", name)
+            lifecycles[owner] = draw(st.lists(entries, max_size=3))
+    events = [(second, *seconds[second]) for second in sorted(seconds)]
+    return trace(*events, lifecycles=lifecycles)
+
+
+@st.composite
+def parameters(draw: st.DrawFn) -> Parameters:
+    delays = st.sampled_from([0, 0, 0, 700, 2500])
+    return Parameters(
+        duration=draw(some(st.sampled_from([5, 90, 400]), nothing=1)),
+        speed=draw(st.sampled_from([1.0, 1.0, 2.0, 0.7])),
+        replay=draw(st.sampled_from(["simkube", "plain"])),
+        image_pull_delay=draw(delays),
+        image_pull_jitter=draw(delays),
+        pod_startup_delay=draw(delays),
+        pod_startup_jitter=draw(delays),
+    )
+
+
+class Case(NamedTuple):
+    """All that a run depends on."""
+
+    trace: Trace
+    nodes: list[Node]
+    parameters: Parameters
+    seed: int
+
+    @property
+    def program(self) -> Program:
+        return compile_trace(self.trace, self.nodes, self.parameters)
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    seed = draw(st.sampled_from([0, 1, -3, 2**40 + 5]))
+    return Case(draw(some_traces()), draw(clusters()), draw(parameters()), seed)

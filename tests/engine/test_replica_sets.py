@@ -1,0 +1,101 @@
+"""Which pods a ReplicaSet deletes first.
+
+Source: Kubernetes 1.36 `pkg/controller/controller_utils.go` (ActivePodsWithRanks). A changed
+template is for a ReplicaSet's new pods only, so that its pods can differ.
+"""
+
+from sim_arena.engine import Simulation
+from sim_arena.nodes import Node
+from tests.engine.manifests import Json, container, node, nodes, replica_set, template
+from tests.engine.scenes import alive, play, status
+
+A = template(container("100m"))
+B = template(container("200m"))
+
+
+def survivors(
+    first: Json, second: Json, *, scaled_at: int, cluster: list[Node] | None = None,
+    second_at: int = 5, seed: int = 0, firsts: int = 2, left: int = 1,
+) -> list[str]:  # fmt: skip
+    """Make pods of one template, then one of another; scale down; say whose pods are left."""
+    simulation = play(
+        (0, [replica_set(first, firsts)]),
+        (second_at, [replica_set(second, firsts + 1)]),
+        (scaled_at, [replica_set(second, left)]),
+        nodes=cluster or nodes(1),
+        until=scaled_at,
+        seed=seed,
+    )
+    return ["AB"[int(pod["template"])] for pod in alive(simulation)]
+
+
+def test_unscheduled_pods_go_first() -> None:
+    simulation = play(
+        (0, [replica_set(template(container("3")), 3)]),
+        (9, [replica_set(template(container("3")), 2)]),
+        nodes=nodes(2),
+    )
+    assert status(simulation)[3:6] == (2, 0, 2)
+
+
+def test_pods_that_are_not_ready_go_before_ready_ones() -> None:
+    crashing = template(container("1", limits={"memory": "1Mi"}), usage={"app": "memory=2Mi"})
+    assert survivors(crashing, A, scaled_at=400, left=1, firsts=1) == ["B"]
+    assert survivors(A, crashing, scaled_at=400, left=1, firsts=1) == ["A"]
+
+
+def test_a_lower_deletion_cost_goes_first() -> None:
+    costly = template(container("1"))
+    costly["metadata"]["annotations"]["controller.kubernetes.io/pod-deletion-cost"] = "5"
+    assert survivors(A, costly, scaled_at=400) == ["B"]
+
+
+def test_pods_that_share_a_node_go_first() -> None:
+    pair, single = (template(container("1"), nodeSelector={"disk": disk}) for disk in "ab")
+    cluster = [node("n0", disk="a"), node("n1", disk="b")]
+    assert sorted(survivors(pair, single, scaled_at=400, cluster=cluster, left=2)) == ["A", "B"]
+
+
+def test_the_most_recently_ready_go_first() -> None:
+    # log2 of 200 s is 37.5 in nanoseconds, of 100 s 36.5: different powers of two.
+    for seed in range(8):
+        assert survivors(A, B, second_at=100, scaled_at=200, firsts=1, seed=seed) == ["A"]
+
+
+def test_within_one_power_of_two_chance_decides() -> None:
+    # 137 s and 77 s both lie between 2^36 and 2^37 nanoseconds.
+    left = {survivors(A, B, second_at=60, scaled_at=137, firsts=1, seed=s)[0] for s in range(30)}
+    assert left == {"A", "B"}
+
+
+def crashing(cpu: str, *names: str) -> Json:
+    return template(
+        *(container(cpu, name=name, limits={"memory": "1Mi"}) for name in names),
+        usage=dict.fromkeys(names, "memory=2Mi"),
+    )
+
+
+def test_more_restarts_go_first() -> None:
+    """At 60 s the older has restarted three times (at 0, 10 and 30 s), the other twice."""
+    for seed in range(8):
+        assert survivors(crashing("1", "app"), crashing("2", "app"), second_at=50, scaled_at=60,
+                         firsts=1, seed=seed) == ["B"]  # fmt: skip
+
+
+def test_the_container_with_the_most_restarts_counts() -> None:
+    """Two containers that restarted twice each are fewer than one that restarted three times."""
+    for seed in range(8):
+        assert survivors(crashing("1", "app"), crashing("1", "a", "b"), second_at=50, scaled_at=60,
+                         firsts=1, seed=seed) == ["B"]  # fmt: skip
+
+
+def test_more_pods_than_one_sync_deletes() -> None:
+    simulation = play(
+        (0, [replica_set(template(), 1200)]), (5, [replica_set(template(), 10)]),
+        nodes=nodes(20, pods=110),
+    )  # fmt: skip
+    assert total(simulation) == 10
+
+
+def total(simulation: Simulation) -> int:
+    return status(simulation).total

@@ -1,0 +1,78 @@
+"""What the embedded cluster shows of a recorded scenario, with many seeds."""
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from sim_arena.engine import Batch, Parameters, compile_trace
+from sim_arena.engine.program import NS, Program
+from tests.fidelity.recording import Counts, Recording
+
+Outcome = tuple[Counts, ...]
+
+
+def compile_recording(recording: Recording) -> Program:
+    """Compile a scenario with the times at which its events were really applied."""
+    scenario = recording.scenario
+    program = compile_trace(
+        scenario.trace, scenario.nodes, Parameters(duration=1 << 20, replay=scenario.replay)
+    )
+    applications = program.arrays.applications.copy()
+    for moment in recording.moments:
+        applications["time"][program.arrays.applications["time"] == moment.due * NS] = (
+            moment.applied
+        )
+    played = applications[applications["time"] <= recording.moments[-1].seen]
+    header = program.arrays.header.copy()
+    header["applications"] = len(played)
+    arrays = program.arrays._replace(applications=played, header=header)
+    return replace(program, arrays=arrays)
+
+
+def outcomes(recording: Recording, program: Program, seeds: range) -> list[Counter[Outcome]]:
+    """Run a recorded scenario with each seed.
+
+    Args:
+        recording: what was played on the real control plane.
+        program: the same, compiled.
+        seeds: one run for each.
+
+    Returns:
+        For each moment how many seeds gave which outcome.
+    """
+    batch = Batch([program] * len(seeds), list(seeds), threads=1)
+    found: list[Counter[Outcome]] = []
+    for moment in recording.moments:
+        batch.advance(moment.seen / NS)
+        found.append(_distinct(batch, len(seeds)))
+    return found
+
+
+def _distinct(batch: Any, runs: int) -> Counter[Outcome]:
+    """Describe each different state once: to do so takes far longer than the run itself."""
+    pods, clock = batch.state.pods, batch.state.clock
+    most = int(clock["pods"].max(initial=0))
+    shown = np.stack([pods[name][:, :most] for name in ("workload", "phase", "ready", "message")])
+    described: dict[bytes, Outcome] = {}
+    found: Counter[Outcome] = Counter()
+    for run in range(runs):
+        end = int(clock["pods"][run, 0])
+        messages = batch.state.rejections[run, :end][pods["message"][run, :end] != 0]
+        key = shown[:, run, :end].tobytes() + b"/" + messages.tobytes()
+        if key not in described:
+            described[key] = tuple(
+                Counts(
+                    row.kind,
+                    row.namespace,
+                    row.name,
+                    row.ready,
+                    row.pending,
+                    row.total,
+                    tuple(row.reasons.items()),
+                )
+                for row in batch.status(run)
+            )
+        found[described[key]] += 1
+    return found

@@ -1,0 +1,129 @@
+"""Play random scenarios on the real control plane, and compare the embedded cluster with it.
+
+    python -m tests.fidelity.run --seed 0 --count 100     plays what is not recorded yet
+    python -m tests.fidelity.run --seed 0 --count 100 --recorded     compares again, plays nothing
+
+A recording stays true when the engine changes: comparing it again takes milliseconds.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.cluster.build import versions
+from tests.cluster.harness import ControlPlane
+from tests.fidelity.comparison import COMPARISONS, compare, explain
+from tests.fidelity.recording import Recording, record
+from tests.fidelity.scenarios import make_scenario
+from tests.fidelity.store import (
+    RECORDINGS,
+    Row,
+    read,
+    recording_file,
+    recording_of,
+    recording_row,
+    write,
+)
+from tests.fidelity.switches import Switches
+
+FOLDER = Path("build/fidelity")
+_RESTART_AFTER = 150  # scenarios: etcd and the API server grow with what they have seen
+
+
+def play(seeds: Iterable[int], folder: Path, switches: Switches) -> Iterator[Recording]:
+    """The recordings of scenarios; those that are not in the folder are played and put there.
+
+    Args:
+        seeds: of the scenarios.
+        folder: of the recordings.
+        switches: which kinds and features may come up.
+    """
+    known = versions()
+    with ExitStack() as stack:
+        plane: ControlPlane | None = None
+        played = 0
+        for seed in seeds:
+            scenario = make_scenario(seed, switches)
+            path = recording_file(folder, scenario)
+            if not path.exists():
+                if plane is None or played % _RESTART_AFTER == 0:
+                    stack.close()
+                    plane = stack.enter_context(ControlPlane())
+                played += 1
+                recording = record(plane, scenario, f"v{seed}")
+                write([recording_row(recording, known)], RECORDINGS, path)
+            yield from map(recording_of, read([path]))
+
+
+def recorded(seeds: Iterable[int], folder: Path, switches: Switches) -> Iterator[Recording]:
+    """Those recordings of scenarios that are there."""
+    for seed in seeds:
+        path = recording_file(folder, make_scenario(seed, switches))
+        if path.exists():
+            yield from map(recording_of, read([path]))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run; the exit status is 1 where a scenario does not agree."""
+    chosen = _parser().parse_args(arguments)
+    switches = Switches().on(chosen.more).off(chosen.less)
+    seeds = range(chosen.seed, chosen.seed + chosen.count)
+    source = recorded if chosen.recorded else play
+    rows: list[Row] = []
+    differing = number = 0
+    began = time.monotonic()
+    for recording in source(seeds, chosen.folder / "recordings", switches):
+        number += 1
+        found = compare(recording)
+        rows += found
+        wrong = [row for row in found if not row["agrees_with_more"]]
+        differing += bool(wrong)
+        for row in found:
+            if not row["agrees"] or (chosen.reasons and not row["reasons_agree"]):
+                _say("\n".join(explain(recording, row)))
+        if recording.error is not None and not found:
+            _say(f"seed {recording.scenario.seed}: {recording.error}")
+        if not chosen.recorded:
+            _say(f"{recording.scenario.seed}: {len(found)} moments, {recording.wall_s:.1f} s")
+    write(rows, COMPARISONS, chosen.folder / "comparison.parquet")
+    _say(_summary(rows, number, differing, time.monotonic() - began))
+    return 1 if differing else 0
+
+
+def _summary(rows: list[Row], scenarios: int, differing: int, seconds: float) -> str:
+    agree = sum(row["agrees"] for row in rows)
+    more = sum(row["agrees_with_more"] for row in rows)
+    exact = [row["exact"] for row in rows if row["exact"] is not None]
+    reasons = sum(row["reasons_agree"] for row in rows)
+    return (
+        f"{scenarios} scenarios, {differing} differ; {len(rows)} moments: {agree} agree, "
+        f"{more} with more seeds, {sum(exact)} of {len(exact)} exactly, "
+        f"{reasons} with the reasons; {seconds:.0f} s"
+    )
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - this command's output
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.fidelity.run", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    add = parser.add_argument
+    add("--seed", type=int, default=0, help="the first scenario")
+    add("--count", type=int, default=20, help="how many scenarios")
+    add("--folder", type=Path, default=FOLDER, help="where recordings and the comparison go")
+    add("--recorded", action="store_true", help="compare what is recorded, play nothing")
+    add("--reasons", action="store_true", help="also show moments whose messages differ")
+    add(
+        "--with", dest="more", action="append", default=[], metavar="SWITCH", help="kind or feature"
+    )
+    add("--without", dest="less", action="append", default=[], metavar="SWITCH")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,140 @@
+"""Recordings and comparisons in Parquet files: one small file a scenario, or all in one.
+
+A scenario's file appears whole or not at all, so a run that was killed goes on where it stopped.
+"""
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sim_arena.nodes import Node, Taint
+from tests.fidelity.recording import Counts, Moment, Recording
+from tests.fidelity.scenarios import Scenario
+from traces import dumps, loads
+
+Row = dict[str, Any]
+
+_WORKLOAD = pa.struct(
+    [
+        ("kind", pa.string()),
+        ("namespace", pa.string()),
+        ("name", pa.string()),
+        ("ready", pa.int32()),
+        ("pending", pa.int32()),
+        ("total", pa.int32()),
+        ("reasons", pa.map_(pa.string(), pa.int32())),
+    ]
+)
+_PLACEMENT = pa.struct([("workload", pa.string()), ("node", pa.string())])
+_MOMENT = pa.struct(
+    [
+        ("due_s", pa.int32()),
+        ("applied_ns", pa.int64()),
+        ("seen_ns", pa.int64()),
+        ("workloads", pa.list_(_WORKLOAD)),
+        ("placements", pa.list_(_PLACEMENT)),
+    ]
+)
+RECORDINGS = pa.schema(
+    [
+        ("seed", pa.int64()),
+        ("version", pa.int32()),
+        ("replay", pa.string()),
+        ("features", pa.list_(pa.string())),
+        ("kubernetes", pa.string()),
+        ("kwok", pa.string()),
+        ("nodes", pa.string()),  # JSON
+        ("trace", pa.binary()),
+        ("moments", pa.list_(_MOMENT)),
+        ("error", pa.string()),
+        ("wall_s", pa.float64()),
+    ]
+)
+
+
+def write(rows: list[Row], schema: pa.Schema, path: Path) -> None:
+    """Write a file in one go."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    pq.write_table(pa.Table.from_pylist(rows, schema), partial, compression="zstd")
+    partial.replace(path)
+
+
+def read(paths: Iterable[Path]) -> Iterator[Row]:
+    """The rows of files, in their order."""
+    for path in paths:
+        yield from pq.read_table(path).to_pylist()
+
+
+def recording_file(folder: Path, scenario: Scenario) -> Path:
+    """Where a scenario's recording lies."""
+    return folder / f"v{scenario.version}-{scenario.seed:06d}.parquet"
+
+
+def recording_row(recording: Recording, versions: dict[str, str]) -> Row:
+    """A recording as a row of `RECORDINGS`.
+
+    Args:
+        recording: what was recorded.
+        versions: of the control plane, by name.
+    """
+    scenario = recording.scenario
+    return {
+        "seed": scenario.seed,
+        "version": scenario.version,
+        "replay": scenario.replay,
+        "features": list(scenario.features),
+        "kubernetes": versions["kubernetes"],
+        "kwok": versions["kwok"],
+        "nodes": json.dumps([dataclasses.asdict(node) for node in scenario.nodes]),
+        "trace": dumps(scenario.trace),
+        "moments": [_moment_row(moment) for moment in recording.moments],
+        "error": recording.error,
+        "wall_s": recording.wall_s,
+    }
+
+
+def _moment_row(moment: Moment) -> Row:
+    return {
+        "due_s": moment.due,
+        "applied_ns": moment.applied,
+        "seen_ns": moment.seen,
+        "workloads": [found._asdict() for found in moment.workloads],
+        "placements": [{"workload": w, "node": n} for w, n in moment.placements],
+    }
+
+
+def recording_of(row: Row) -> Recording:
+    """The recording that a row holds."""
+    nodes = tuple(
+        Node(**{**fields, "taints": tuple(Taint(**taint) for taint in fields["taints"])})
+        for fields in json.loads(row["nodes"])
+    )
+    scenario = Scenario(
+        row["seed"],
+        row["version"],
+        loads(row["trace"]),
+        nodes,
+        row["replay"],
+        tuple(row["features"]),
+    )
+    moments = tuple(
+        Moment(
+            moment["due_s"],
+            moment["applied_ns"],
+            moment["seen_ns"],
+            tuple(
+                Counts(**{**found, "reasons": tuple(found["reasons"])})
+                for found in moment["workloads"]
+            ),
+            tuple((placed["workload"], placed["node"]) for placed in moment["placements"]),
+        )
+        for moment in row["moments"]
+    )
+    return Recording(scenario, moments, row["error"], row["wall_s"])
