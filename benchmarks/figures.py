@@ -40,11 +40,20 @@ class Figure:
         return self.value / self.goal if self.better == "more" else self.goal / self.value
 
 
-def best_seconds(work: Callable[[], object], repeats: int = 5) -> float:
-    """Return the shortest of several times, in seconds: what others do only makes it longer."""
+def best_seconds(work: Callable[[], object], *, threads: int = 1, at_least: float = 1.0) -> float:
+    """Return the shortest of several times, in seconds: what others do only makes it longer.
+
+    Args:
+        work: what to measure.
+        threads: how many threads work; the time of one is processor time, which other
+            processes disturb less, that of several is wall time.
+        at_least: for how many seconds of wall time to try.
+    """
+    clock = time.thread_time if threads == 1 else time.perf_counter
     shortest = float("inf")
-    for _ in range(repeats):
-        start = time.perf_counter()
+    end = time.perf_counter() + at_least
+    while shortest == float("inf") or time.perf_counter() < end:
+        start = clock()
         work()
-        shortest = min(shortest, time.perf_counter() - start)
+        shortest = min(shortest, clock() - start)
     return shortest

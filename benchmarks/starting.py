@@ -44,7 +44,7 @@ def _seconds(arguments: list[str], cache: str | None = None) -> float:
     if cache is not None:
         environment["XDG_CACHE_HOME"] = cache
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(  # noqa: S603 - runs this project
+    subprocess.run(  # noqa: S603 - runs this project  # noqa: S603 - runs this project
         [sys.executable, *arguments],
         cwd=REPOSITORY,
         env=environment,

@@ -33,7 +33,7 @@ def measure() -> list[Figure]:
     for threads in sorted({1, cores}):
         batch = Batch(many, range(ENVIRONMENTS), threads=threads)
         batch.advance()
-        seconds = best_seconds(lambda batch=batch: _play(batch), 10)  # type: ignore[misc] # bound now
+        seconds = best_seconds(lambda batch=batch: _play(batch), threads=threads)  # type: ignore[misc] # bound now
         figures.append(
             Figure(
                 f"windows a second, {threads} core(s)",
@@ -72,5 +72,5 @@ def _bare(batch: Batch) -> tuple[float, str]:
         np.full(size, 16_000, np.int64), np.full(size, 32 << 30, np.int64), ENVIRONMENTS
     )
     place(clusters[:1], 1, 1, 1, 1)
-    seconds = best_seconds(lambda: place(clusters, count, size, 100, 1 << 27), 10)
+    seconds = best_seconds(lambda: place(clusters, count, size, 100, 1 << 27))
     return seconds, f"{pods:.1f} pods and {nodes:.1f} nodes a window"
