@@ -43,26 +43,43 @@ __all__ = [
 
 
 class Verbs(Protocol):
-    """What the loop is made of; each is described in `sim_arena.verbs`."""
+    """What the loop is made of; each verb is described in `sim_arena.verbs`."""
 
     @property
-    def preflight(self) -> Callable[[EpisodeSpec], list[Check]]: ...  # noqa: D102
+    def preflight(self) -> Callable[[EpisodeSpec], list[Check]]:
+        """Checks what can be known before the first simulation."""
+
     @property
-    def simulate(self) -> Callable[[EpisodeSpec, str, int], Simulation]: ...  # noqa: D102
+    def simulate(self) -> Callable[[EpisodeSpec, str, int], Simulation]:
+        """Starts replaying a trace."""
+
     @property
-    def wait(self) -> Callable[[Simulation], list[str]]: ...  # noqa: D102
+    def wait(self) -> Callable[[Simulation], list[str]]:
+        """Waits for the end of the window."""
+
     @property
-    def observe(self) -> Callable[[Simulation], Observation]: ...  # noqa: D102
+    def observe(self) -> Callable[[Simulation], Observation]:
+        """Reads the workload's state."""
+
     @property
-    def decide(self) -> Callable[[EpisodeSpec, Policy, Observation], Action]: ...  # noqa: D102
+    def decide(self) -> Callable[[EpisodeSpec, Policy, Observation], Action]:
+        """Asks the policy for an action."""
+
     @property
-    def mutate(self) -> Callable[[EpisodeSpec, str, Action, str], Mutated]: ...  # noqa: D102
+    def mutate(self) -> Callable[[EpisodeSpec, str, Action, str], Mutated]:
+        """Applies an action to a trace file."""
+
     @property
-    def reward(self) -> Callable[[str, Observation, int, float], float]: ...  # noqa: D102
+    def reward(self) -> Callable[[str, Observation, int, float], float]:
+        """Rewards an observation."""
+
     @property
-    def record(self) -> Callable[[str, StepRecord], None]: ...  # noqa: D102
+    def record(self) -> Callable[[str, StepRecord], None]:
+        """Writes a step to its run's folder."""
+
     @property
-    def clean_up(self) -> Callable[[str, str], None]: ...  # noqa: D102
+    def clean_up(self) -> Callable[[str, str], None]:
+        """Removes whatever a run made."""
 
 
 def play(

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypedDict, cast
 
 from results import STEP_COLUMNS, Column
 from sim_arena.actions import Action
+from sim_arena.clusters.base import Check
 from sim_arena.observation import CONTAINER_FIELDS, FIELDS, Field, Observation
 
 __all__ = [
@@ -106,7 +107,7 @@ class EpisodeResult:
     trace: str | None = None
     last_trace: str | None = None
     records: list[StepRecord] = field(default_factory=list)
-    checks: list[Any] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
     error: str | None = None
 
     @property

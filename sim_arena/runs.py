@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from results import Row, Run
+from results import Run
+from results.journal import iter_lines
 from sim_arena.errors import PermanentError
 from sim_arena.policies import Policy, decide
 from sim_arena.records import COLUMNS, StepRecord, from_row
@@ -58,7 +59,8 @@ def spec_of(folder: str | Path) -> EpisodeSpec:
 
 def recorded(run: Run, episode: int) -> list[StepRecord]:
     """Return the episode's finished steps in order; those that ended in an error are not."""
-    rows: list[Row] = [row for row in run.read_steps() if row["episode"] == episode]
+    # Parquet may be older: an error ends the run, and going on with it begins anew.
+    rows = [row for row in iter_lines(run.journal_path) if row["episode"] == episode]
     records = [from_row(row) for row in rows if row["error"] is None]
     return sorted(records, key=lambda record: record["step"])
 

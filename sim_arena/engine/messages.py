@@ -41,12 +41,13 @@ def message(
     if kind == NO_NODES:
         return _NO_NODES
     texts = [*REASONS, *(f"Insufficient {name}" for name in extended)]
+    half = len(rejections) // 2
     filters = _counted(nodes, rejections[: len(texts)], texts)
     if kind == NOMINATED:  # preemption found a node: there is nothing more to say
         return filters
     preemption = _NEVER
     if not never_preempts:
-        preemption = _counted(nodes, rejections[len(texts) :], texts)
+        preemption = _counted(nodes, rejections[half : half + len(texts)], texts)
     return f"{filters} {_POST_FILTER}{preemption}"
 
 

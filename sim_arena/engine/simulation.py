@@ -14,6 +14,7 @@ from sim_arena.engine.observe import WorkloadStatus, observe, status
 from sim_arena.engine.program import NS, Program
 from sim_arena.engine.stack import stack
 from sim_arena.engine.state import DONE, FULL, State, allocate, grow
+from sim_arena.errors import PermanentError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Batch", "Simulation"]
 
 _ROOM = 64  # pods to begin with; doubled when that is not enough
+_MOST_ROOM = 1 << 21  # pods in all runs together; a pod takes about 1 KiB
 _NO_LIMIT = 1 << 62
 
 
@@ -53,6 +55,10 @@ class Batch:
         self._stacked = stack(self.programs)
         self._state = allocate(self._stacked, _ROOM)
         self._whole = 1 if self._stacked.header["looks_at_pods"].any() else None
+        self.reset()
+
+    def reset(self) -> None:
+        """Set every run back to the time before its first event; the arrays are used again."""
         self._in_slices(loop.reset, self._stacked, self._state, self._seeds)
 
     @property
@@ -80,8 +86,17 @@ class Batch:
         self._in_slices(loop.advance, self._stacked, self._state, until, max_events, self._whole)
         stopped = self._state.clock["status"][:, 0]
         if (stopped == FULL).any():
-            self._state = grow(self._stacked, self._state)
+            self._grow()
         return bool((stopped == DONE).all())
+
+    def _grow(self) -> None:
+        room = 2 * self._state.pods.size
+        if room > _MOST_ROOM:
+            raise PermanentError(
+                f"expected at most {_MOST_ROOM:,} pods in {len(self.programs):,} runs, found room "
+                f"for {room:,} needed: lower the replicas in the trace, or run fewer at once"
+            )
+        self._state = grow(self._stacked, self._state)
 
     def _in_slices(self, kernel: Any, *arguments: Any) -> None:
         count = len(self.programs)

@@ -36,7 +36,7 @@ def live(program: Program, state: State) -> dict[str, Any]:
         "active": state.active[: clock["active"]].tolist(),
         "backoff": state.backoff[: clock["backoff"]].tolist(),
         "timers": state.timers[: clock["timers"]].tolist(),
-        "waiting": state.waiting[: clock["waiting"]].tolist(),
+        "waiting": state.lists["waiting"][: clock["waiting"]].tolist(),
         "dirty": [("set", thing) if thing < sets else ("workload", thing - sets) for thing in ring],
     }
 
@@ -45,8 +45,10 @@ def _rejections(program: Program, state: State) -> Any:
     """Rows of pods that never failed are never written."""
     clock = state.clock[0]
     failed = state.pods["attempts"][: clock["pods"]] > 0
-    columns = len(program.extended) + state.rejections.shape[1] - state.extended.shape[1]
-    return state.rejections[: clock["pods"], :columns][failed].tolist()
+    half = state.rejections.shape[1] // 2
+    columns = half - state.extended.shape[1] + len(program.extended)
+    rows = state.rejections[: clock["pods"]][failed]
+    return rows[:, :columns].tolist(), rows[:, half : half + columns].tolist()
 
 
 def seen(program: Program, state: State) -> Any:

@@ -128,7 +128,9 @@ def _check_nodes(program: Program, state: State, pods: list[int]) -> None:
             wanted = sum(program.arrays.template_extended[template, r] for template in here)
             assert state.extended[n, r] == wanted <= program.arrays.node_extended[n, r]
         for template in here:
-            assert program.arrays.masks[program.arrays.templates["mask"][template], n] == 0
+            assert (
+                program.arrays.static["reason"][program.arrays.templates["mask"][template], n] == 0
+            )
 
 
 def _check_pods(program: Program, state: State, pods: list[int]) -> None:
@@ -160,7 +162,7 @@ def _check_queue(state: State) -> None:
     ):
         keys = [(row["a"], row["b"], row["c"]) for row in heap[:size]]
         assert all(keys[(i - 1) // 2] <= keys[i] for i in range(1, len(keys)))
-    waiting = state.waiting[: clock["waiting"]].tolist()
+    waiting = state.lists["waiting"][: clock["waiting"]].tolist()
     assert sorted(waiting) == _in_queue(state, WAITING)
     assert all(state.pods["waiting_at"][p] == i for i, p in enumerate(waiting))
     assert set(_in_queue(state, ACTIVE)) <= set(state.active["pod"][: clock["active"]].tolist())
@@ -184,7 +186,8 @@ def _check_waiting(program: Program, state: State) -> None:
             continue
         assert pod["queue"] == WAITING
         assert not any(
-            program.arrays.masks[template["mask"], n] == 0 and _fits(program, state, pod, n)
+            program.arrays.static["reason"][template["mask"], n] == 0
+            and _fits(program, state, pod, n)
             for n in range(len(program.nodes))
         )
 

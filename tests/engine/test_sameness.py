@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim_arena.engine import Batch, Simulation, simulation
+from sim_arena.engine import Batch, Simulation, compile_trace, simulation
 from sim_arena.engine.state import State
+from sim_arena.errors import PermanentError
 from tests.engine.digests import everything, run
+from tests.engine.manifests import container, deployment, nodes, ref, template, trace
 from tests.engine.strategies import Case, cases, fixed
 
 REPOSITORY = Path(__file__).parents[2]
@@ -92,3 +94,22 @@ def test_compiled_code_equals_plain_python(tmp_path: Path) -> None:
     )
     assert plain.returncode == 0, plain.stderr
     assert plain.stdout.split() == run(collected)
+
+
+def test_a_batch_that_is_reset_plays_again() -> None:
+    web = deployment(template(container("1")), 100)
+    batch = Batch([compile_trace(trace((0, [web])), nodes(3))] * 20, [*range(20)])
+    outcomes = []
+    for _ in range(2):
+        batch.advance()
+        outcomes.append([batch.observe(i, ref()) for i in range(20)])
+        batch.reset()
+        assert batch.observe(0, ref())["total"] == 0
+    assert outcomes[0] == outcomes[1]
+
+
+def test_more_pods_than_memory_could_hold_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulation, "_MOST_ROOM", 1000)
+    web = deployment(template(), 2_000_000_000)
+    with pytest.raises(PermanentError, match="lower the replicas"):
+        Simulation(compile_trace(trace((0, [web])), nodes(1))).advance()

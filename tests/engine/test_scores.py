@@ -23,7 +23,7 @@ from tests.engine.scenes import alive, play
 
 
 def last_scores(simulation: Simulation, count: int = 2) -> list[int]:
-    return [int(score) for score in simulation.state.scores[:count]]
+    return [int(score) for score in simulation.state.room["score"][:count]]
 
 
 def scores(pod: Json, *cluster: Node) -> list[int]:

@@ -283,6 +283,23 @@ def test_a_failed_step_is_taken_again(
     ]
 
 
+def test_an_episode_may_fail_and_be_interrupted_by_turns(
+    make_spec: MakeSpec, fake_cluster: Any
+) -> None:
+    spec = make_spec(cluster="fake", run_id="r")
+    for script in (
+        [SICK, TransientError("a glitch")],
+        [SICK, SICK, KeyboardInterrupt()],
+        [PermanentError("gone")],
+    ):
+        error = script[-1]
+        fake_cluster.script = script
+        with pytest.raises(type(error)):
+            play(spec)
+    fake_cluster.script = [WELL]
+    assert [record["step"] for record in play(spec).records] == [0, 1, 2, 3]
+
+
 def test_an_ended_episode_is_not_played_again(make_spec: MakeSpec, fake_cluster: Any) -> None:
     fake_cluster.script = [SICK, WELL]
     spec = make_spec(cluster="fake", run_id="r")

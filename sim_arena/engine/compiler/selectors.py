@@ -57,7 +57,9 @@ def label_selector(
     """Return a LabelSelector's requirements; None, which selects nothing, for a missing one."""
     if selector is None:
         return None
-    found = [(k, "In", (str(v),)) for k, v in sorted((selector.get("matchLabels") or {}).items())]
+    found: list[tuple[str, str, tuple[str, ...]]] = [
+        (k, "In", (str(v),)) for k, v in sorted((selector.get("matchLabels") or {}).items())
+    ]
     for expression in selector.get("matchExpressions") or ():
         values = tuple(str(v) for v in expression.get("values") or ())
         found.append((expression["key"], expression["operator"], values))

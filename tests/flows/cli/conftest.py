@@ -54,6 +54,7 @@ def _elsewhere(
     folder = tmp_path_factory.mktemp("elsewhere")
     monkeypatch.chdir(folder)
     monkeypatch.delenv("SIM_ARENA_RUNS_DIR", raising=False)
+    monkeypatch.delenv("COLUMNS", raising=False)  # workers of pytest-xdist have it set to 80
     monkeypatch.setattr(logging, "raiseExceptions", logging.raiseExceptions)
     before = dict(os.environ)
     yield folder

@@ -2,8 +2,7 @@
 
 import json
 import os
-import select
-import signal
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -125,7 +124,7 @@ def test_a_policy_of_ones_own(cli, broken):
 @pytest.mark.usefixtures("prefect_server")
 def test_options_reach_the_arena(cli, broken):
     words = ["--guardrail", "cpu_min=6", "--step-size", "cpu=3", "--seed", 5]
-    words += ["--pre-start", f'{sys.executable} -c \'open("started", "w")\'']
+    words += ["--pre-start", shlex.join([sys.executable, "-c", 'open("started", "w")'])]
     document = cli("episode", *broken.options, *words, "--episodes", 3, "--json").json
     assert Path("started").exists()
     requests = [step["observation"]["containers"][0]["cpu_request"] for step in document["steps"]]
@@ -213,27 +212,17 @@ def test_a_server_that_is_not_there_is_one_line(broken):
 
 @pytest.mark.usefixtures("prefect_server")
 def test_ctrl_c_stops_a_step(broken):
-    Path("waiting.py").write_text(
+    # The signal comes from inside: one from outside could arrive just before a blocking call,
+    # which it would then not interrupt.
+    Path("stopping.py").write_text(
         "import signal\n"
-        "def forever(obs, deploy):\n"
-        "    open('here', 'w').write('here')\n"
-        "    signal.pause()\n"
+        "def at_once(obs, deploy):\n"
+        "    signal.raise_signal(signal.SIGINT)\n"
+        "    raise AssertionError('not stopped')\n"
     )
-    os.mkfifo("here")
-    here = os.open("here", os.O_RDWR)
-    playing = subprocess.Popen(
-        program("episode", *broken.options, "--policy", "waiting:forever"),
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert select.select([here], [], [], 300)[0], "the policy was never asked"
-    os.close(here)
-    playing.send_signal(signal.SIGINT)
-    out, err = playing.communicate(timeout=60)
-    assert playing.returncode == errors.INTERRUPTED
-    assert (out, err) == ("", "sim-arena: stopped: by Ctrl-C\n")
+    done = as_user("episode", *broken.options, "--policy", "stopping:at_once")
+    assert done.returncode == errors.INTERRUPTED
+    assert (done.stdout, done.stderr) == ("", "sim-arena: stopped: by Ctrl-C\n")
 
 
 def test_without_a_server_prefect_starts_one_and_stdout_holds_only_json(broken, tmp_path):
