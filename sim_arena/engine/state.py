@@ -144,7 +144,7 @@ NODE_ROOM = _record(
     ("feasible", "i8"),  # by place: the node
     ("score", "i8"),  # by place: the sum of all plugins
     ("raw", "i8"),  # by place: one plugin's score
-    ("sum", "f8"),  # by place: one plugin's score before rounding
+    ("exact", "f8"),  # by place: one plugin's score before rounding
 )
 # Lists of pods, side by side; each has its length elsewhere.
 POD_LISTS = _record(
@@ -156,7 +156,7 @@ POD_LISTS = _record(
 CANDIDATE = _record(
     ("node", "i8"),
     ("highest", "i8"),  # priority of the most important victim
-    ("sum", "i8"),
+    ("priorities", "i8"),  # sum over the victims, each moved above 0
     ("count", "i8"),
     ("start", "i8"),  # earliest start among the most important victims
 )

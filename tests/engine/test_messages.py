@@ -200,10 +200,7 @@ def test_the_default_is_named_as_simkube_would_meet_it() -> None:
 
 CLAIM = {"name": "v", "persistentVolumeClaim": {"claimName": "c"}}
 UNMODELLED: list[tuple[Trace, str]] = [
-    (trace((0, [pod(topologySpreadConstraints=[{"maxSkew": 1}])])), "topologySpreadConstraints"),
-    (trace((0, [pod(affinity={"podAntiAffinity": {"x": 1}})])), "affinity.podAntiAffinity"),
     (trace((0, [pod(volumes=[CLAIM])])), "persistentVolumeClaim"),
-    (trace((0, [pod(priority=5), bare_pod(template(), "low")])), "preemption"),
     (trace((0, [stateful_set(template(), volumeClaimTemplates=[{}])])), "volumeClaimTemplates"),
 ]
 

@@ -41,7 +41,7 @@ def test_of_those_that_wait_the_highest_priority_goes_first_then_the_earliest(
 
 
 def test_each_deletion_lets_the_next_one_in() -> None:
-    pods = [pod(f"p{i}", priority=i % 2) for i in range(5)]
+    pods = [pod(f"p{i}", priority=i % 2, preemptionPolicy="Never") for i in range(5)]
     events = [(0, pods), *((10 + i, [], [pods[k]]) for i, k in enumerate((0, 1, 3, 2)))]
     simulation = play(*events, nodes=nodes(1), until=0)
     seen = []
@@ -123,4 +123,3 @@ def test_tolerations_and_taints() -> None:
     ]
     simulation = play((0, pods), nodes=cluster)
     assert [one.name for one in simulation.status() if one.ready] == ["to-a", "to-b", "any"]
-    assert any("PreferNoSchedule" in warning for warning in simulation.warnings)

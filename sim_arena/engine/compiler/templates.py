@@ -114,6 +114,7 @@ class Templates:
         elif self._simkube:
             labels["app.kubernetes.io/name"] = ref.name
         return PodTemplate(
+            ref=ref,
             spec=rewritten(template["spec"]) if self._simkube else template["spec"],
             pod=self._surroundings.pod_labels(ref.namespace, labels),
             owner=owner,

@@ -27,12 +27,14 @@ from sim_arena.engine.program import (
     REQUIRED_ANTI,
     SOFT_SPREAD,
 )
+from traces import TraceError
 from traces.arithmetic import UNSET
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sim_arena.nodes import Node
+    from traces import WorkloadRef
 
 __all__ = ["PodTemplate", "Terms"]
 
@@ -50,6 +52,7 @@ class PodTemplate:
     """What terms need to know of a pod template.
 
     Attributes:
+        ref: the workload that it belongs to, for messages.
         spec: the pod's spec, as the scheduler sees it.
         pod: its namespace and labels.
         owner: requirements of its owner's selector; None without an owner that counts.
@@ -58,6 +61,7 @@ class PodTemplate:
         services: the selectors of the Services that match it, merged.
     """
 
+    ref: WorkloadRef
     spec: Mapping[str, Any]
     pod: PodLabels
     owner: tuple[tuple[str, str, tuple[str, ...]], ...] | None
@@ -87,7 +91,13 @@ class Terms:
         self._match_rows: dict[Any, int] = {}
         self._included_rows: dict[tuple[bool, ...], int] = {}
         for number, template in enumerate(self.templates):
-            self.fields.append(self._add(number, template))
+            try:
+                self.fields.append(self._add(number, template))
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                raise TraceError(
+                    f"{template.ref}: expected the affinity, topologySpreadConstraints and ports "
+                    f"of a Kubernetes pod, found one without {error}"
+                ) from error
         self._add_incoming()
 
     def domains(self) -> Any:

@@ -172,7 +172,7 @@ def _describe(program: Any, state: Any, n: int, victims: int, place: int) -> Non
         total += priority + _SUM_OFFSET
         if priority == candidate.highest:
             candidate.start = min(candidate.start, _start(state, state.lists[i].chosen))
-    candidate.sum = total
+    candidate.priorities = total
 
 
 @jit
@@ -180,8 +180,8 @@ def _better(a: Any, b: Any) -> int:
     """Compare candidates: 1 if `a` costs less, -1 if `b` does, 0 if neither."""
     if a.highest != b.highest:
         return 1 if a.highest < b.highest else -1
-    if a.sum != b.sum:
-        return 1 if a.sum < b.sum else -1
+    if a.priorities != b.priorities:
+        return 1 if a.priorities < b.priorities else -1
     if a.count != b.count:
         return 1 if a.count < b.count else -1
     if a.start != b.start:

@@ -116,15 +116,15 @@ def _score_one(program: Any, state: Any, term: Any, feasible: int, ignored: int)
 @rare
 def _score_several(program: Any, state: Any, record: Any, feasible: int, ignored: int) -> None:
     for i in range(feasible):
-        state.room[i].sum = 0.0
+        state.room[i].exact = 0.0
     for t in range(record.first_soft, record.end_soft):
         term = program.terms[t]
         size = _prepare(program, state, term, feasible, ignored)
         for i in range(feasible):
-            state.room[i].sum += _crowd(program, state, term, state.room[i].feasible, size)
+            state.room[i].exact += _crowd(program, state, term, state.room[i].feasible, size)
     for i in range(feasible):
         if state.room[i].raw != _IGNORED:
-            state.room[i].raw = _round(state.room[i].sum)
+            state.room[i].raw = _round(state.room[i].exact)
 
 
 @jit
