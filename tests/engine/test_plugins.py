@@ -15,7 +15,7 @@ ZONE = "topology.kubernetes.io/zone"
 
 
 def zoned(*zones: str) -> list[Node]:
-    return [node(f"n{i}", labels={HOST: f"n{i}", ZONE: zone}) for i, zone in enumerate(zones)]
+    return [node(f"n{i}", **{HOST: f"n{i}", ZONE: zone}) for i, zone in enumerate(zones)]
 
 
 def labelled(pod: dict[str, Any], **labels: str) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def on_nodes(simulation: Any) -> list[int]:
 
 def test_a_deployments_pods_spread_over_the_hosts_by_default() -> None:
     web = deployment(template(container("100m")), replicas=4)
-    cluster = [node(f"n{i}", labels={HOST: f"n{i}"}) for i in range(4)]
+    cluster = [node(f"n{i}", **{HOST: f"n{i}"}) for i in range(4)]
     assert on_nodes(play((0, [web]), nodes=cluster)) == [0, 1, 2, 3]
 
 
@@ -93,9 +93,11 @@ def test_anti_affinity_puts_one_pod_on_a_host() -> None:
     seen = status(simulation)
     assert (seen.ready, seen.pending) == (3, 1)
     assert list(seen.reasons) == [
-        "0/3 nodes are available: 3 node(s) didn't match pod anti-affinity rules. "
-        "no new claims to deallocate, preemption: 0/3 nodes are available: "
-        "3 No preemption victims found for incoming pod."
+        (
+            "0/3 nodes are available: 3 node(s) didn't match pod anti-affinity rules. "
+            "no new claims to deallocate, preemption: 0/3 nodes are available: "
+            "3 No preemption victims found for incoming pod."
+        )
     ]
 
 
@@ -150,7 +152,7 @@ def test_preferred_taints_and_labels_decide_among_equals() -> None:
         "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1, "preference": term}]
     }
     wishful = bare_pod(template(container("1"), affinity={"nodeAffinity": wishes}))
-    cluster = [node("a"), node("b"), node("c", labels={"disk": "ssd"})]
+    cluster = [node("a"), node("b"), node("c", disk="ssd")]
     assert on_nodes(play((0, [wishful]), nodes=cluster)) == [2]
 
 
@@ -173,7 +175,7 @@ def test_preemption_evicts_no_more_than_needed() -> None:
 def test_the_least_important_victims_are_chosen() -> None:
     pods = [
         bare_pod(template(container("3"), priority=p, nodeName=n), f"p{p}")
-        for p, n in ((5, "node-0"), (1, "node-1"))
+        for p, n in ((5, "n0"), (1, "n1"))
     ]
     high = bare_pod(template(container("3"), priority=10), "high")
     simulation = play((0, pods), (10, [high]), nodes=nodes(2))
