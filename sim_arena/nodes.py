@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim_arena.errors import SimArenaError
-from traces import QuantityError, quantities
+from traces import QuantityError, TraceError, quantities
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -83,6 +83,8 @@ def parse_nodes(text: str | Path) -> list[Node]:
     """
     if isinstance(text, str) and _SHORT.fullmatch(text.strip()):
         nodes = _short_form(text.strip())
+    elif text == "":
+        raise NodesError("expected nodes like '3x16cpu,32Gi' or a path, found an empty text")
     else:
         nodes = _manifests(Path(text))
     if not nodes:
@@ -138,7 +140,8 @@ def _documents(file: Path) -> Iterator[Any]:
                 yaml.load_all(stream, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
             )
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise NodesError(f"{file}: expected YAML with Node manifests: {error}") from error
+        found = " ".join(str(error).split())
+        raise NodesError(f"{file}: expected YAML with Node manifests: {found}") from error
     for document in documents:
         if isinstance(document, dict) and str(document.get("kind", "")).endswith("List"):
             yield from document.get("items") or []
@@ -164,12 +167,15 @@ def _node(manifest: Any, file: Path) -> Node:
             memory=quantities.parse_memory(str(allocatable.pop("memory", 0))),
             pods=quantities.parse_memory(str(allocatable.pop("pods", 0))),
             labels={str(k): str(v) for k, v in (metadata.get("labels") or {}).items()},
-            taints=tuple(
-                Taint(str(t["key"]), str(t.get("value") or ""), str(t["effect"]))
-                for t in spec.get("taints") or ()
-            ),
+            taints=tuple(_taint(found) for found in spec.get("taints") or ()),
             unschedulable=bool(spec.get("unschedulable", False)),
             extended={k: quantities.parse_memory(str(v)) for k, v in allocatable.items()},
         )
-    except (KeyError, TypeError, AttributeError, QuantityError) as error:
+    except (TypeError, ValueError, AttributeError, TraceError) as error:
         raise NodesError(f"{file}: Node {name!r}: {error}") from error
+
+
+def _taint(found: Any) -> Taint:
+    if not isinstance(found, dict) or not found.get("key") or not found.get("effect"):
+        raise ValueError(f"expected a taint with a key and an effect, found {found!r}")
+    return Taint(str(found["key"]), str(found.get("value") or ""), str(found["effect"]))

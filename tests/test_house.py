@@ -1,6 +1,7 @@
 """The house as a whole: its rooms, what may know what, and what an import costs."""
 
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -90,3 +91,11 @@ def test_every_target_of_the_makefile_says_what_it_does() -> None:
     for target in set(phony.split()[1:]) - {"FORCE"}:
         described = [line for line in lines if line.startswith(f"{target}:") and "## " in line]
         assert described, f"make {target} has no description"
+
+
+def test_what_the_architecture_names_is_there() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    rooms = "|".join([*ROOMS, "tests", "benchmarks", r"\.ci"])
+    named = set(re.findall(rf"`((?:{rooms})/[^`]*|prefect\.yaml)`", text))
+    assert len(named) > 30
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []

@@ -130,7 +130,7 @@ def create_pod(program: Any, state: Any, s: int, template: int, ordinal: int) ->
     _link(state, s, p)
     state.sets[s].active += 1
     first = p * program.header[0].pod_containers
-    for slot in range(first, first + program.header[0].pod_containers):
+    for slot in range(first, first + record.end_container - record.first_container):
         container = state.containers[slot]
         container.state = 0
         container.ready = 0

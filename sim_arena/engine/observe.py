@@ -199,9 +199,10 @@ def _events(program: Program, state: State, present: Any, pods: Any) -> list[str
     if (pods["message"] != 0).any():
         reasons.append("FailedScheduling")
     per_pod = int(program.arrays.header["pod_containers"][0])
-    slots = (present[:, None] * per_pod + np.arange(per_pod)).ravel()
-    running = np.repeat(pods["phase"] == RUNNING, per_pod)
-    containers = state.containers[slots][running]
+    templates = program.arrays.templates[pods["template"]]
+    own = np.arange(per_pod) < (templates["end_container"] - templates["first_container"])[:, None]
+    running = own & (pods["phase"] == RUNNING)[:, None]
+    containers = state.containers[(present[:, None] * per_pod + np.arange(per_pod))[running]]
     if (containers["state"] == CRASHED).any():
         reasons.append("BackOff")
     if (containers["oom_killed"] > 0).any():

@@ -142,8 +142,9 @@ def _younger_goes_first(program: Any, state: Any, p: int, q: int) -> bool:
 @jit
 def _most_restarts(program: Any, state: Any, p: int) -> int:
     most = 0
+    record = program.templates[state.pods[p].template]
     first = p * program.header[0].pod_containers
-    for slot in range(first, first + program.header[0].pod_containers):
+    for slot in range(first, first + record.end_container - record.first_container):
         most = max(most, state.containers[slot].restarts)
     return most
 

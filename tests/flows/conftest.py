@@ -11,7 +11,7 @@ import pytest
 T = TypeVar("T")
 
 
-def until(look: Callable[[], T | None], *, seconds: float = 120) -> T:
+def until(look: Callable[[], T | None], *, seconds: float = 300) -> T:
     """Look until there is something, for a server tells nobody when it is ready."""
     end, never = monotonic() + seconds, Event()
     while monotonic() < end:
