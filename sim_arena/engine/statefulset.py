@@ -34,6 +34,7 @@ def sync_statefulset(program: Any, state: Any, w: int) -> bool:
         return False
     _finish_update(program, state, w)
     first_unavailable = _first_unavailable(program, state, w)
+    _list_by_ordinal(program, state, w, application.replicas)
     for ordinal in range(application.replicas):
         step = _fill(program, state, w, ordinal)
         if step == _WAIT and not application.parallel:
@@ -47,12 +48,14 @@ def sync_statefulset(program: Any, state: Any, w: int) -> bool:
 @jit
 def _fill(program: Any, state: Any, w: int, ordinal: int) -> int:
     """See that there is a pod with an ordinal; say whether those after it must wait for it."""
-    p = _pod_at(program, state, w, ordinal)
+    p = state.scratch[ordinal]
     if p == UNSET:
         template = _revision(program, state, w, ordinal)
-        create_pod(program, state, program.workloads[w].first_template, template, ordinal)
+        first = program.workloads[w].first_template
+        state.scratch[ordinal] = create_pod(program, state, first, template, ordinal)
         return _WAIT
     if state.pods[p].phase == FAILED or state.pods[p].phase == SUCCEEDED:
+        state.scratch[ordinal] = UNSET
         delete_pod(program, state, p)
         mark_workload(state, w)
         return _WAIT
@@ -60,13 +63,20 @@ def _fill(program: Any, state: Any, w: int, ordinal: int) -> int:
 
 
 @jit
-def _pod_at(program: Any, state: Any, w: int, ordinal: int) -> int:
+def _list_by_ordinal(program: Any, state: Any, w: int, replicas: int) -> None:
+    """Write the pod of each ordinal below `replicas`, or UNSET, into `state.scratch`.
+
+    There is room for more pods than there are, so the first ordinal without a pod is in it.
+    """
+    pods = state.scratch
+    count = min(replicas, pods.shape[0])
+    for ordinal in range(count):
+        pods[ordinal] = UNSET
     p = state.sets[program.workloads[w].first_template].head
     while p != UNSET:
-        if state.pods[p].ordinal == ordinal:
-            return p
+        if state.pods[p].ordinal < count:
+            pods[state.pods[p].ordinal] = p
         p = state.pods[p].next
-    return UNSET
 
 
 @jit
@@ -134,7 +144,7 @@ def _update(program: Any, state: Any, w: int) -> None:
     if application.on_delete:
         return
     for ordinal in range(application.replicas - 1, application.partition - 1, -1):
-        p = _pod_at(program, state, w, ordinal)
+        p = state.scratch[ordinal]
         if p == UNSET:
             return
         if not same_template(program, state.pods[p].template, workload.template):
