@@ -10,12 +10,14 @@ from typing import Any
 from sim_arena.engine.deployment import same_template
 from sim_arena.engine.jit import jit, rare
 from sim_arena.engine.lifecycle import create_pod, delete_pod, mark_workload
+from sim_arena.engine.order import delay
 from sim_arena.engine.state import FAILED, SUCCEEDED
 from traces.arithmetic import UNSET
 
 __all__ = ["sync_statefulset"]
 
 _GO_ON, _WAIT = range(2)
+_BATCH = 4  # the least delay before each batch of pods, in ticks of `clock.serial`
 
 
 @rare
@@ -35,8 +37,16 @@ def sync_statefulset(program: Any, state: Any, w: int) -> bool:
     _finish_update(program, state, w)
     first_unavailable = _first_unavailable(program, state, w)
     _list_by_ordinal(program, state, w, application.replicas)
+    wait = delay(state, _BATCH)
+    late = wait
+    end = 1
     for ordinal in range(application.replicas):
+        if ordinal == end:  # all at once means 1, then 2, 4, ... pods
+            late += wait
+            end += ordinal + 1
+        state.clock[0].late = late
         step = _fill(program, state, w, ordinal)
+        state.clock[0].late = 0
         if step == _WAIT and not application.parallel:
             return True
     condemned = _scale_down(program, state, w, first_unavailable)
