@@ -204,6 +204,7 @@ UNMODELLED: list[tuple[Trace, str]] = [
     (trace((0, [pod(affinity={"podAntiAffinity": {"x": 1}})])), "affinity.podAntiAffinity"),
     (trace((0, [pod(volumes=[CLAIM])])), "persistentVolumeClaim"),
     (trace((0, [pod(priority=5), bare_pod(template(), "low")])), "preemption"),
+    (trace((0, [pod()]), (1, [pod(container("1"))])), "containers cannot be changed"),
     (trace((0, [stateful_set(template(), volumeClaimTemplates=[{}])])), "volumeClaimTemplates"),
 ]
 
