@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
+from sim_arena.engine.choice import GARBAGE, choose
 from sim_arena.engine.jit import jit, rare
-from sim_arena.engine.lifecycle import create_pod, delete_pod, mark_set, mark_workload
+from sim_arena.engine.lifecycle import (
+    create_pod,
+    delete_pod,
+    mark_set,
+    mark_workload,
+    notice_workload,
+)
+from sim_arena.engine.order import delay, see_races
 from sim_arena.engine.program import DEPLOYMENT, POD, REPLICA_SET, STATEFUL_SET
 from traces.arithmetic import UNSET
 
-__all__ = ["apply_next"]
+__all__ = ["apply_next", "collect_garbage"]
+
+# Least delays, in ticks of `clock.serial`: between two objects of an event, until the garbage
+# collector acts on a deletion, and between the pods that it deletes.
+_NEXT, _COLLECT, _COLLECT_NEXT = 4, 8, 1
 
 
 @jit
@@ -21,12 +33,21 @@ def apply_next(program: Any, state: Any) -> bool:
     kind = program.workloads[w].kind
     workload = state.workloads[w]
     if application.template == UNSET:
+        see_races(program, state)
+        clock.apply_at = clock.serial + delay(state, _NEXT)
         clock.cursor += 1
         _delete(program, state, w)
         return True
     is_new = not workload.exists
-    if kind == POD and is_new and clock.pods == state.pods.shape[0]:
+    if kind == POD and not is_new:
+        clock.cursor += 1  # what is read here of a pod cannot be changed
+        return True
+    if kind == POD and clock.pods == state.pods.shape[0]:
         return False
+    see_races(program, state)
+    clock.apply_at = clock.serial + delay(state, _NEXT)
+    if is_new and clock.racing:
+        _remove_pods(program, state, w)
     workload.application = clock.cursor
     clock.cursor += 1
     workload.exists = 1
@@ -41,7 +62,7 @@ def apply_next(program: Any, state: Any) -> bool:
         mark_workload(state, w)
     elif kind == REPLICA_SET:
         _apply_replica_set(program, state, w, application)
-    elif is_new:
+    else:
         first = program.workloads[w].first_template
         create_pod(program, state, first, application.template, UNSET)
     return True
@@ -67,5 +88,30 @@ def _delete(program: Any, state: Any, w: int) -> None:
     for s in range(workload.first_template, workload.end_template):
         state.sets[s].exists = 0
         state.sets[s].replicas = 0
+    if state.clock[0].racing:
+        notice_workload(state, w, _COLLECT)
+    else:
+        _remove_pods(program, state, w)
+
+
+@jit
+def _remove_pods(program: Any, state: Any, w: int) -> None:
+    workload = program.workloads[w]
+    for s in range(workload.first_template, workload.end_template):
         while state.sets[s].head != UNSET:
             delete_pod(program, state, state.sets[s].head)
+
+
+@rare
+def collect_garbage(program: Any, state: Any, w: int) -> None:
+    """Delete one of the pods that a deleted object has left behind, if there is one."""
+    workload = program.workloads[w]
+    for s in range(workload.first_template, workload.end_template):
+        p = state.sets[s].head
+        if p != UNSET:
+            for _ in range(choose(state.clock[0].seed, GARBAGE, p, state.clock[0].pods)):
+                if state.pods[p].next != UNSET:
+                    p = state.pods[p].next
+            delete_pod(program, state, p)
+            notice_workload(state, w, _COLLECT_NEXT)
+            return

@@ -9,10 +9,22 @@ from __future__ import annotations
 
 from sim_arena.engine.jit import jit
 
-__all__ = ["NODE", "OFFSET", "PULL", "STARTUP", "TIE", "UID", "choose", "draw"]
+__all__ = [
+    "GARBAGE",
+    "NODE",
+    "OFFSET",
+    "ORDER",
+    "PULL",
+    "STARTUP",
+    "TIE",
+    "UID",
+    "choose",
+    "draw",
+    "draw_quickly",
+]
 
 # Purposes.
-TIE, UID, PULL, STARTUP, OFFSET, NODE = range(1, 7)
+TIE, UID, PULL, STARTUP, ORDER, GARBAGE, OFFSET, NODE = range(1, 9)
 
 _MASK = 0xFFFFFFFF
 
@@ -32,6 +44,12 @@ def draw(seed: int, purpose: int, serial: int) -> int:
     x = _mix(x ^ purpose)
     x = _mix(x ^ (serial & _MASK))
     return _mix(x ^ (serial >> 32 & _MASK))
+
+
+@jit
+def draw_quickly(base: int, serial: int) -> int:
+    """Return 32 random bits for one thing, from a number that `draw` gave for all of its kind."""
+    return _mix((base ^ serial) & _MASK)
 
 
 @jit

@@ -10,6 +10,7 @@ from typing import Any
 
 from sim_arena.engine.choice import PULL, STARTUP, draw
 from sim_arena.engine.jit import jit, rare
+from sim_arena.engine.order import delay
 from sim_arena.engine.program import INIT, NEVER, REGULAR
 from sim_arena.engine.queue import (
     arrive,
@@ -47,14 +48,19 @@ __all__ = [
     "delete_pod",
     "mark_set",
     "mark_workload",
+    "notice_workload",
     "probe_failed",
     "restart_container",
     "start_pod",
 ]
 
+# The least delay, in ticks of `clock.serial`, until a controller has heard that a pod was bound
+# and started, or deleted.
+_NEWS = 16
+
 
 @jit
-def _enqueue_dirty(state: Any, thing: int) -> None:
+def _enqueue(state: Any, thing: int) -> None:
     clock = state.clock[0]
     room = state.dirty.shape[0]
     state.dirty[(clock.dirty_first + clock.dirty) % room] = thing
@@ -64,17 +70,31 @@ def _enqueue_dirty(state: Any, thing: int) -> None:
 @jit
 def mark_set(state: Any, s: int) -> None:
     """Let a set's controller look at it."""
-    if not state.sets[s].dirty:
-        state.sets[s].dirty = 1
-        _enqueue_dirty(state, s)
+    _mark(state, state.sets[s], s, 0)
 
 
 @jit
 def mark_workload(state: Any, w: int) -> None:
     """Let a workload's controller look at it."""
+    _mark(state, state.workloads[w], state.sets.shape[0] + w, 0)
+
+
+@jit
+def notice_workload(state: Any, w: int, least: int) -> None:
+    """Let a workload's controller look at it later: see `order.delay` for `least`."""
     if not state.workloads[w].dirty:
-        state.workloads[w].dirty = 1
-        _enqueue_dirty(state, state.sets.shape[0] + w)
+        _mark(state, state.workloads[w], state.sets.shape[0] + w, delay(state, least))
+
+
+@jit
+def _mark(state: Any, row: Any, thing: int, wait: int) -> None:
+    due = state.clock[0].serial + wait
+    if not row.dirty:
+        row.dirty = 1
+        row.due = due
+        _enqueue(state, thing)
+    elif due < row.due:
+        row.due = due
 
 
 @jit
@@ -82,9 +102,10 @@ def _changed(state: Any, pod: Any) -> None:
     """Tell the controllers of a pod that its state has changed, if they would do something."""
     owner = state.sets[pod.set]
     if owner.exists and owner.active != owner.replicas:
-        mark_set(state, pod.set)
+        if not owner.dirty:
+            _mark(state, owner, pod.set, delay(state, _NEWS))
     if state.workloads[pod.workload].rolling:
-        mark_workload(state, pod.workload)
+        notice_workload(state, pod.workload, _NEWS)
 
 
 @jit

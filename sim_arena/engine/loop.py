@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sim_arena.engine.applications import apply_next
+from sim_arena.engine.applications import apply_next, collect_garbage
 from sim_arena.engine.deployment import same_resources, sync_deployment
 from sim_arena.engine.heap import pop
 from sim_arena.engine.jit import entry, jit
@@ -20,6 +20,7 @@ from sim_arena.engine.lifecycle import (
     restart_container,
     start_pod,
 )
+from sim_arena.engine.order import APPLY, CONTROL, SCHEDULE, next_actor
 from sim_arena.engine.program import DEPLOYMENT, Arrays
 from sim_arena.engine.queue import flush_leftovers, next_pod
 from sim_arena.engine.replicaset import sync_set
@@ -110,6 +111,10 @@ def _reset(program: Any, state: Any, seed: int) -> None:
     clock.timers = 0
     clock.dirty_first = 0
     clock.dirty = 0
+    clock.racing = 0
+    clock.apply_at = 0
+    clock.late = 0
+    clock.choices = 0
     clock.start_node = 0
     clock.flush_armed = 0
     clock.nominees = 0
@@ -203,11 +208,18 @@ def _advance(program: Any, state: Any, until: int, max_events: int, whole: Any) 
     while events < max_events:
         if clock.timers + margin > state.timers.shape[0]:
             return FULL
-        if clock.dirty > 0:
+        actor = CONTROL if clock.dirty > 0 else SCHEDULE
+        if clock.racing:
+            actor = next_actor(program, state)
+        if actor == CONTROL:
             if not _sync_next(program, state):
                 return FULL
             continue
         events += 1
+        if actor == APPLY:
+            if not apply_next(program, state):
+                return FULL
+            continue
         p = next_pod(state)
         if p != UNSET:
             schedule(program, state, p, whole)
@@ -234,7 +246,9 @@ def _sync_next(program: Any, state: Any) -> bool:
         w = thing - sets
         state.workloads[w].dirty = 0
         done = True
-        if program.workloads[w].kind == DEPLOYMENT:
+        if not state.workloads[w].exists:
+            collect_garbage(program, state, w)
+        elif program.workloads[w].kind == DEPLOYMENT:
             sync_deployment(program, state, w)
         else:
             done = sync_statefulset(program, state, w)

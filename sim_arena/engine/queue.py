@@ -48,10 +48,10 @@ def _to_active(program: Any, state: Any, p: int) -> None:
 
 @jit
 def arrive(program: Any, state: Any, p: int) -> None:
-    """Put a new pod into the active queue."""
+    """Put a new pod into the active queue, `clock.late` ticks of `clock.serial` from now."""
     clock = state.clock[0]
     clock.serial += 1
-    state.pods[p].stamp = clock.serial
+    state.pods[p].stamp = clock.serial + clock.late
     _to_active(program, state, p)
 
 
@@ -68,6 +68,7 @@ def fail(state: Any, p: int) -> None:
     pod.waiting_at = clock.waiting
     state.lists[clock.waiting].waiting = p
     clock.waiting += 1
+    clock.racing = 1
     if not clock.flush_armed:
         clock.flush_armed = 1
         set_timer(state, clock.now + _LEFTOVER_AGE, FLUSH, 0, 0, 0)
@@ -217,6 +218,10 @@ def flush_leftovers(program: Any, state: Any) -> None:
 def next_pod(state: Any) -> int:
     """Take the next pod to be scheduled, or -1: from back-off only when none is active."""
     clock = state.clock[0]
+    if clock.backoff > 0 and clock.active > 0 and state.active[0].b > clock.serial:
+        p = _next_in_backoff(state)  # the active ones have not come yet
+        if p != -1:
+            return p
     while clock.active > 0:
         pop(state.active, clock.active)
         clock.active -= 1
@@ -224,6 +229,12 @@ def next_pod(state: Any) -> int:
         if state.pods[p].queue == ACTIVE and state.pods[p].phase == PENDING:
             state.pods[p].queue = NOWHERE
             return p
+    return _next_in_backoff(state)
+
+
+@jit
+def _next_in_backoff(state: Any) -> int:
+    clock = state.clock[0]
     while clock.backoff > 0:
         pop(state.backoff, clock.backoff)
         clock.backoff -= 1

@@ -11,6 +11,7 @@ from typing import Any
 from sim_arena.engine.choice import UID, draw
 from sim_arena.engine.jit import jit, rare
 from sim_arena.engine.lifecycle import create_pod, delete_pod, mark_set
+from sim_arena.engine.order import delay
 from sim_arena.engine.program import NS
 from sim_arena.engine.state import PENDING, RUNNING
 from traces.arithmetic import UNSET
@@ -18,6 +19,7 @@ from traces.arithmetic import UNSET
 __all__ = ["sync_set"]
 
 _BURST = 500
+_BATCH = 4  # the least delay before each batch of pods, in ticks of `clock.serial`
 
 
 @jit
@@ -30,15 +32,30 @@ def sync_set(program: Any, state: Any, s: int) -> bool:
     missing = owner.replicas - owner.active
     if clock.pods + missing > state.pods.shape[0]:
         return False
-    for _ in range(missing):
-        create_pod(program, state, s, owner.template, UNSET)
-    if missing < 0:
+    if missing > 0:
+        _create_in_batches(program, state, s, missing)
+    elif missing < 0:
         surplus = -missing
         if surplus > _BURST:
             surplus = _BURST
             mark_set(state, s)
         _delete_surplus(program, state, s, surplus)
     return True
+
+
+@jit
+def _create_in_batches(program: Any, state: Any, s: int, count: int) -> None:
+    """Make 1, 2, 4, ... pods at a time (slowStartBatch); a later batch comes later."""
+    clock = state.clock[0]
+    wait = delay(state, _BATCH)
+    clock.late = wait
+    end = 1
+    for i in range(count):
+        if i == end:
+            clock.late += wait
+            end += i + 1
+        create_pod(program, state, s, state.sets[s].template, UNSET)
+    clock.late = 0
 
 
 @rare

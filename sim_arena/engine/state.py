@@ -46,7 +46,7 @@ def _record(*fields: tuple[str, str]) -> np.dtype[Any]:
 CLOCK = _record(
     ("now", "i8"),
     ("seed", "i8"),
-    ("serial", "i8"),  # one number for every push, so that equal times keep their order
+    ("serial", "i8"),  # one number for every push; also the clock within a moment, see order.py
     ("cursor", "i8"),  # the next application
     ("pods", "i8"),
     ("active", "i8"),
@@ -55,6 +55,11 @@ CLOCK = _record(
     ("timers", "i8"),
     ("dirty_first", "i8"),
     ("dirty", "i8"),
+    ("racing", "i8"),  # whether the order within the moment can matter
+    ("apply_at", "i8"),  # when, by `serial`, the moment's next object is applied
+    ("late", "i8"),  # how much later, by `serial`, the pod that is being made comes
+    ("choices", "i8"),  # how many delays were drawn
+    ("order", "i8"),  # random bits that they are drawn from
     ("start_node", "i8"),
     ("flush_armed", "i8"),
     ("nominees", "i8"),
@@ -82,6 +87,7 @@ SET_STATE = _record(
     ("available", "i8"),
     ("head", "i8"),
     ("dirty", "i8"),
+    ("due", "i8"),  # when, by `clock.serial`, its controller looks at it
     ("made", "i8"),  # pods ever made, per spec: see lifecycle.py
     ("spec_owner", "i8"),
     ("cpu", "i8"),  # what a pod of this template requests
@@ -98,6 +104,7 @@ WORKLOAD_STATE = _record(
     ("current", "i8"),  # a StatefulSet's status.currentRevision
     ("rolling", "i8"),
     ("dirty", "i8"),
+    ("due", "i8"),
 )
 POD_STATE = _record(
     ("template", "i8"),

@@ -10,12 +10,14 @@ from typing import Any
 from sim_arena.engine.deployment import same_template
 from sim_arena.engine.jit import jit, rare
 from sim_arena.engine.lifecycle import create_pod, delete_pod, mark_workload
+from sim_arena.engine.order import delay
 from sim_arena.engine.state import FAILED, SUCCEEDED
 from traces.arithmetic import UNSET
 
 __all__ = ["sync_statefulset"]
 
 _GO_ON, _WAIT = range(2)
+_BATCH = 4  # the least delay before each batch of pods, in ticks of `clock.serial`
 
 
 @rare
@@ -34,8 +36,17 @@ def sync_statefulset(program: Any, state: Any, w: int) -> bool:
         return False
     _finish_update(program, state, w)
     first_unavailable = _first_unavailable(program, state, w)
+    _list_by_ordinal(program, state, w, application.replicas)
+    wait = delay(state, _BATCH)
+    late = wait
+    end = 1
     for ordinal in range(application.replicas):
+        if ordinal == end:  # all at once means 1, then 2, 4, ... pods
+            late += wait
+            end += ordinal + 1
+        state.clock[0].late = late
         step = _fill(program, state, w, ordinal)
+        state.clock[0].late = 0
         if step == _WAIT and not application.parallel:
             return True
     condemned = _scale_down(program, state, w, first_unavailable)
@@ -47,12 +58,14 @@ def sync_statefulset(program: Any, state: Any, w: int) -> bool:
 @jit
 def _fill(program: Any, state: Any, w: int, ordinal: int) -> int:
     """See that there is a pod with an ordinal; say whether those after it must wait for it."""
-    p = _pod_at(program, state, w, ordinal)
+    p = state.scratch[ordinal]
     if p == UNSET:
         template = _revision(program, state, w, ordinal)
-        create_pod(program, state, program.workloads[w].first_template, template, ordinal)
+        first = program.workloads[w].first_template
+        state.scratch[ordinal] = create_pod(program, state, first, template, ordinal)
         return _WAIT
     if state.pods[p].phase == FAILED or state.pods[p].phase == SUCCEEDED:
+        state.scratch[ordinal] = UNSET
         delete_pod(program, state, p)
         mark_workload(state, w)
         return _WAIT
@@ -60,13 +73,20 @@ def _fill(program: Any, state: Any, w: int, ordinal: int) -> int:
 
 
 @jit
-def _pod_at(program: Any, state: Any, w: int, ordinal: int) -> int:
+def _list_by_ordinal(program: Any, state: Any, w: int, replicas: int) -> None:
+    """Write the pod of each ordinal below `replicas`, or UNSET, into `state.scratch`.
+
+    There is room for more pods than there are, so the first ordinal without a pod is in it.
+    """
+    pods = state.scratch
+    count = min(replicas, pods.shape[0])
+    for ordinal in range(count):
+        pods[ordinal] = UNSET
     p = state.sets[program.workloads[w].first_template].head
     while p != UNSET:
-        if state.pods[p].ordinal == ordinal:
-            return p
+        if state.pods[p].ordinal < count:
+            pods[state.pods[p].ordinal] = p
         p = state.pods[p].next
-    return UNSET
 
 
 @jit
@@ -134,7 +154,7 @@ def _update(program: Any, state: Any, w: int) -> None:
     if application.on_delete:
         return
     for ordinal in range(application.replicas - 1, application.partition - 1, -1):
-        p = _pod_at(program, state, w, ordinal)
+        p = state.scratch[ordinal]
         if p == UNSET:
             return
         if not same_template(program, state.pods[p].template, workload.template):

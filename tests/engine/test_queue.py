@@ -103,6 +103,13 @@ def test_a_bare_pod_that_names_its_node_passes_no_scheduler() -> None:
     assert simulation.state.nodes["cpu"][:2].tolist() == [0, 99_000]
 
 
+def test_a_pod_stays_as_it_was_made() -> None:
+    simulation = play((0, [pod("web", "1")]), (5, [pod("web", "2")]), nodes=nodes(1))
+    (found,) = simulation.observe(simulation.program.workloads[0])["containers"] or ()
+    assert found["cpu_request"] == 1000
+    assert int(simulation.state.nodes["cpu"][0]) == 1000
+
+
 def test_another_schedulers_pods_stay_pending_without_a_message() -> None:
     simulation = play((0, [pod("theirs", "1", schedulerName="other")]), nodes=nodes(1))
     assert status(simulation, "theirs")[3:] == (0, 1, 1, {})

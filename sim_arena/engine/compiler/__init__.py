@@ -219,14 +219,17 @@ class _Compiler:
         for number, ref in enumerate(self.refs):
             first = len(self.templates.rows)
             lifetimes = self._lifetimes(ref)
+            before: Mapping[str, Any] | None = None
             for time, order, obj in objects[number]:
                 row = {"time": time * NS, "order": order, "workload": number, "template": UNSET}
                 if obj is not None:
+                    self.unmodelled.note_immutable(ref, before, obj)
                     if ref.kind != "Pod":
                         self.unmodelled.note_workload(ref, obj.get("spec") or {})
                     row |= application_row(ref, obj)
                     row["template"] = self.templates.add(number, ref, obj, lifetimes)
                 applications.append(row)
+                before = obj
             end = len(self.templates.rows)
             workloads.append(
                 {"kind": _KINDS[ref.kind], "first_template": first, "end_template": end}

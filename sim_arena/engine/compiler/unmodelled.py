@@ -24,6 +24,20 @@ HARMLESS_KINDS = frozenset(
 )
 _READ_ELSEWHERE = frozenset({"scheduling.k8s.io/v1.PriorityClass"})
 
+_IMMUTABLE = {
+    "Deployment": ("selector",),
+    "Pod": (
+        "nodeName",
+        "nodeSelector",
+        "affinity",
+        "initContainers",
+        "containers",
+        "restartPolicy",
+    ),
+    "ReplicaSet": ("selector",),
+    "StatefulSet": ("selector", "serviceName", "podManagementPolicy", "volumeClaimTemplates"),
+}
+
 
 class Unmodelled:
     """Collects warnings, each once, in the order in which they come up."""
@@ -55,6 +69,18 @@ class Unmodelled:
         for field in ("volumeClaimTemplates", "ordinals"):
             if spec.get(field):
                 self.note(f"{ref}: {field} is not modelled")
+
+    def note_immutable(self, ref: WorkloadRef, before: Object | None, after: Object) -> None:
+        """Note a change that the API server refuses, for which SimKube ends its run."""
+        if before is None:
+            return
+        old, new = before.get("spec") or {}, after.get("spec") or {}
+        for field in _IMMUTABLE.get(ref.kind, ()):
+            if old.get(field) != new.get(field):
+                self.note(
+                    f"{ref}: {field} cannot be changed: SimKube's run would end with an error, "
+                    f"the engine goes on"
+                )
 
 
 def _unmodelled_fields(spec: Object) -> list[str]:
