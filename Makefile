@@ -38,7 +38,7 @@ venv: $(READY) ## Make .venv from the lock, with this project in it
 # ---- what people run --------------------------------------------------------------------------
 
 demo: $(READY) ## Repair a broken Deployment on the embedded cluster, through Prefect
-	@printf '%s\n' '$$ sim-arena episode $(DEMO)'
+	@printf '%s\n' '$$ sim-arena episode $(DEMO)' 'Prefect starts; the first step comes in about ten seconds.'
 	@unset PREFECT_API_URL PREFECT_API_KEY; \
 	  PREFECT_PROFILE=ephemeral PREFECT_HOME="$(CURDIR)/$(VENV)/prefect" \
 	  $(VENV)/bin/sim-arena episode $(DEMO)
