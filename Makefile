@@ -77,6 +77,9 @@ test-cluster: $(READY) ## Run the tests that need the control plane
 oracle: $(READY) ## Ask the real scheduler's plugins for the test vectors anew (needs Go)
 	@$(PY) -m tests.oracle.make
 
+fidelity: $(READY) ## Play fresh scenarios on the real control plane: SEED=1000 COUNT=20
+	@$(PY) -m tests.fidelity.run --seed $(or $(SEED),1000) --count $(or $(COUNT),20)
+
 # ---- the end ----------------------------------------------------------------------------------
 
 clean: ## Remove what the other targets made (runs/ stays: it holds results)
