@@ -15,7 +15,7 @@ export PYTHONNOUSERSITE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint lock wheel bench control-plane test-cluster oracle clean FORCE
+.PHONY: help venv demo test lint lock wheel bench control-plane test-cluster oracle fidelity clean FORCE
 
 help: ## List the targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1	/p' Makefile | expand -t 16
@@ -38,7 +38,7 @@ venv: $(READY) ## Make .venv from the lock, with this project in it
 # ---- what people run --------------------------------------------------------------------------
 
 demo: $(READY) ## Repair a broken Deployment on the embedded cluster, through Prefect
-	@printf '%s\n' '$$ sim-arena episode $(DEMO)'
+	@printf '%s\n' '$$ sim-arena episode $(DEMO)' 'Prefect starts; the first step comes in about ten seconds.'
 	@unset PREFECT_API_URL PREFECT_API_KEY; \
 	  PREFECT_PROFILE=ephemeral PREFECT_HOME="$(CURDIR)/$(VENV)/prefect" \
 	  $(VENV)/bin/sim-arena episode $(DEMO)
@@ -76,6 +76,9 @@ test-cluster: $(READY) ## Run the tests that need the control plane
 
 oracle: $(READY) ## Ask the real scheduler's plugins for the test vectors anew (needs Go)
 	@$(PY) -m tests.oracle.make
+
+fidelity: $(READY) ## Play fresh scenarios on the real control plane: SEED=1000 COUNT=20
+	@$(PY) -m tests.fidelity.run --seed $(or $(SEED),1000) --count $(or $(COUNT),20)
 
 # ---- the end ----------------------------------------------------------------------------------
 

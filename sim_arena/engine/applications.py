@@ -39,10 +39,7 @@ def apply_next(program: Any, state: Any) -> bool:
         _delete(program, state, w)
         return True
     is_new = not workload.exists
-    if kind == POD and not is_new:
-        clock.cursor += 1  # what is read here of a pod cannot be changed
-        return True
-    if kind == POD and clock.pods == state.pods.shape[0]:
+    if kind == POD and is_new and clock.pods == state.pods.shape[0]:
         return False
     see_races(program, state)
     clock.apply_at = clock.serial + delay(state, _NEXT)
@@ -50,6 +47,8 @@ def apply_next(program: Any, state: Any) -> bool:
         _remove_pods(program, state, w)
     workload.application = clock.cursor
     clock.cursor += 1
+    if kind == POD and not is_new:
+        return True  # what is read here of a pod cannot be changed
     workload.exists = 1
     workload.template = application.template
     if kind == DEPLOYMENT:

@@ -222,10 +222,21 @@ def _check_deployment(program: Program, state: State, w: int, pods: list[int]) -
     application = program.arrays.applications[state.workloads["application"][w]]
     active = [p for p in pods if state.pods["phase"][p] in ORDERED]
     done = all(state.pods["available"][p] for p in active)
-    if done and not application["paused"]:
+    if done and not application["paused"] and not _is_stuck(sets, application):
         # Nothing holds the rollout up, so it is over.
         assert len(active) == application["replicas"]
         assert len({int(state.pods["set"][p]) for p in active}) <= 1
+
+
+def _is_stuck(sets: Any, application: Any) -> bool:
+    """Kubernetes scales several ReplicaSets in proportion for rolling updates only (sync.go).
+
+    Where the strategy became Recreate and the replicas others in the middle of a rollout, it
+    takes every sync for one of scaling, and never does anything.
+    """
+    active = [one for one in sets if one["exists"] and one["replicas"] > 0]
+    scaling = any(one["desired"] != application["replicas"] for one in active)
+    return bool(application["recreate"] and len(active) > 1 and scaling)
 
 
 def _check_stateful_set(program: Program, state: State, w: int, pods: list[int]) -> None:

@@ -128,6 +128,16 @@ def test_recreate_never_runs_old_and_new_pods_together() -> None:
     assert status(simulation).ready == 3
 
 
+def test_recreate_does_not_end_a_rollout_that_is_scaled_with_it() -> None:
+    """As in Kubernetes: each sync is taken for one of scaling, which Recreate knows nothing of."""
+    recreate = deployment(STUCK, 7, strategy={"type": "Recreate"})
+    assert rollout((0, deployment(OLD, 4)), (10, deployment(STUCK, 4)), (20, recreate),
+                   at=[15, 60]) == [[3, 2], [3, 2]]  # fmt: skip
+    same = deployment(STUCK, 4, strategy={"type": "Recreate"})
+    assert rollout((0, deployment(OLD, 4)), (10, deployment(STUCK, 4)), (20, same),
+                   at=[15, 60]) == [[3, 2], [0, 4]]  # fmt: skip
+
+
 def test_more_templates_than_pods() -> None:
     """Each application has a template of its own; scaling in proportion looks at all of them."""
     events = [(0, [deployment(OLD, 2, surge=3, unavailable=0)])]

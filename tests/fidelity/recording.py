@@ -11,11 +11,13 @@ from typing import NamedTuple
 from tests.cluster.harness import ControlPlane
 from tests.cluster.replay import Options, Replay, Step, timeline, workloads
 from tests.cluster.state import WORKLOAD_KINDS, Status
-from tests.fidelity.scenarios import Scenario
+from tests.cluster.waiting import wait_until
+from tests.fidelity.scenarios import NAMESPACES, Scenario
 
 _NS = 1_000_000_000
 _BEFORE_NEXT_S = 0.5
 _AFTER_LAST_S = 5.0
+_END_S = 120.0
 _OWNED = {"Deployment": "ReplicaSet", "CronJob": "Job"}
 
 
@@ -95,6 +97,8 @@ def record(plane: ControlPlane, scenario: Scenario, prefix: str) -> Recording:
     # Seen at the end of the pause, when what has a delay is over.
     ends = [due - _BEFORE_NEXT_S for due in dues[1:]] + [dues[-1] + _AFTER_LAST_S]
     moments: list[Moment] = []
+    if scenario.replay == "plain":
+        _await_end_of_namespaces(plane)
     with _TimedReplay(plane, scenario, options) as replay:
         start = 0
         for due, (_, statuses) in zip(dues, replay.play_until(ends), strict=True):
@@ -107,6 +111,17 @@ def record(plane: ControlPlane, scenario: Scenario, prefix: str) -> Recording:
             moments.append(Moment(due, replay.applied - start, seen, counts, placed))
         error = replay.error
     return Recording(scenario, tuple(moments), error, time.monotonic() - began)
+
+
+def _await_end_of_namespaces(plane: ControlPlane) -> None:
+    """Plain replays use the same namespaces, which take some seconds to go."""
+
+    def left() -> str | None:
+        found = [obj["metadata"]["name"] for obj in plane.api.list("/api/v1/namespaces")]
+        own = [name for name in found if name in NAMESPACES]
+        return f"namespaces still there: {', '.join(own)}" if own else None
+
+    wait_until(left, _END_S)
 
 
 def _counts(status: Status) -> Counts:

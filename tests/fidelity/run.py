@@ -30,6 +30,8 @@ from tests.fidelity.store import (
 from tests.fidelity.switches import Switches
 
 FOLDER = Path("build/fidelity")
+DATA = Path(__file__).parent / "data"
+RECORDED, COMPARED = "recordings.parquet", "comparison.parquet"
 _RESTART_AFTER = 150  # scenarios: etcd and the API server grow with what they have seen
 
 
@@ -66,6 +68,13 @@ def recorded(seeds: Iterable[int], folder: Path, switches: Switches) -> Iterator
             yield from map(recording_of, read([path]))
 
 
+def publish(seeds: Iterable[int], folder: Path, switches: Switches, rows: list[Row]) -> None:
+    """Put recordings and their comparison where the report and the tests look for them."""
+    paths = (recording_file(folder, make_scenario(seed, switches)) for seed in seeds)
+    write(list(read(path for path in paths if path.exists())), RECORDINGS, DATA / RECORDED)
+    write(rows, COMPARISONS, DATA / COMPARED)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run; the exit status is 1 where a scenario does not agree."""
     chosen = _parser().parse_args(arguments)
@@ -89,6 +98,8 @@ def main(arguments: list[str] | None = None) -> int:
         if not chosen.recorded:
             _say(f"{recording.scenario.seed}: {len(found)} moments, {recording.wall_s:.1f} s")
     write(rows, COMPARISONS, chosen.folder / "comparison.parquet")
+    if chosen.publish:
+        publish(seeds, chosen.folder / "recordings", switches, rows)
     _say(_summary(rows, number, differing, time.monotonic() - began))
     return 1 if differing else 0
 
@@ -117,6 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--count", type=int, default=20, help="how many scenarios")
     add("--folder", type=Path, default=FOLDER, help="where recordings and the comparison go")
     add("--recorded", action="store_true", help="compare what is recorded, play nothing")
+    add("--publish", action="store_true", help="put all of it into tests/fidelity/data")
     add("--reasons", action="store_true", help="also show moments whose messages differ")
     add(
         "--with", dest="more", action="append", default=[], metavar="SWITCH", help="kind or feature"

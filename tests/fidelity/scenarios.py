@@ -25,6 +25,7 @@ VERSION = 1
 """Goes up with every change of what a seed gives."""
 
 _NAMES = ("api", "web", "cart", "search", "mail", "queue", "cache", "db", "auth", "feed", "log")
+NAMESPACES = ("shop", "media")
 # As SimKube's own table has them.
 _PATHS = {"Pod": "", "ReplicaSet": "/spec"}
 _PRIORITIES = {"low": -5, "high": 100, "higher": 1000, "polite": 500}
@@ -86,7 +87,7 @@ class _Maker:
         self.objects = ObjectMaker(dice, pods, self.features, most)
         self.live: dict[str, Object] = {}
         self.gone: list[Object] = []
-        self.namespaces = ("shop", "media") if dice.chance(30) else ("shop",)
+        self.namespaces = NAMESPACES if dice.chance(30) else NAMESPACES[:1]
 
     def scenario(self) -> Scenario:
         few = self.dice.chance(65)

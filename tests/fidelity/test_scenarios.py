@@ -1,0 +1,54 @@
+"""Scenarios: the same from the same seed, valid, and of all the kinds that are switched on."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sim_arena.engine import Parameters, compile_trace
+from tests.fidelity.report import wilson
+from tests.fidelity.scenarios import make_scenario
+from tests.fidelity.switches import LATER_FEATURES, LATER_KINDS, Switches
+from traces import dumps, loads
+
+SEEDS = st.integers(0, 1 << 40)
+
+
+@given(SEEDS)
+def test_a_seed_gives_one_scenario(seed: int) -> None:
+    scenario = make_scenario(seed)
+    assert scenario == make_scenario(seed)
+    assert loads(dumps(scenario.trace)) == scenario.trace
+
+
+@given(SEEDS)
+def test_the_engine_models_all_of_what_is_switched_on(seed: int) -> None:
+    scenario = make_scenario(seed)
+    parameters = Parameters(replay=scenario.replay)
+    warnings = compile_trace(scenario.trace, scenario.nodes, parameters).warnings
+    # A Pod's image may be changed, which is all that these scenarios change.
+    assert [text for text in warnings if "containers cannot be changed" not in text] == []
+
+
+@given(SEEDS)
+def test_scenarios_are_of_the_sizes_that_are_meant(seed: int) -> None:
+    scenario = make_scenario(seed, Switches().on([*LATER_KINDS, *LATER_FEATURES]))
+    assert 1 <= len(scenario.nodes) <= 50
+    assert 1 <= len(scenario.trace["events"]) <= 8
+    times = [event["ts"] for event in scenario.trace["events"]]
+    assert times == sorted(set(times))
+
+
+def test_what_is_switched_off_does_not_come_up() -> None:
+    switches = Switches().off(["Pod", "taints", "zones"])
+    scenarios = [make_scenario(seed, switches) for seed in range(50)]
+    assert not any("Pod" in scenario.kinds for scenario in scenarios)
+    assert not any(node.taints for scenario in scenarios for node in scenario.nodes)
+
+
+@given(st.integers(0, 5000), st.integers(0, 5000))
+def test_wilsons_interval_holds_the_share(successes: int, failures: int) -> None:
+    trials = successes + failures
+    low, high = wilson(successes, trials)
+    assert 0 <= low <= high <= 1
+    if trials:
+        assert low <= successes / trials + 1e-12
+        assert high >= successes / trials - 1e-12
