@@ -58,14 +58,14 @@ def sync_statefulset(program: Any, state: Any, w: int) -> bool:
 @jit
 def _fill(program: Any, state: Any, w: int, ordinal: int) -> int:
     """See that there is a pod with an ordinal; say whether those after it must wait for it."""
-    p = state.scratch[ordinal]
+    p = state.lists[ordinal].scratch
     if p == UNSET:
         template = _revision(program, state, w, ordinal)
         first = program.workloads[w].first_template
-        state.scratch[ordinal] = create_pod(program, state, first, template, ordinal)
+        state.lists[ordinal].scratch = create_pod(program, state, first, template, ordinal)
         return _WAIT
     if state.pods[p].phase == FAILED or state.pods[p].phase == SUCCEEDED:
-        state.scratch[ordinal] = UNSET
+        state.lists[ordinal].scratch = UNSET
         delete_pod(program, state, p)
         mark_workload(state, w)
         return _WAIT
@@ -74,18 +74,18 @@ def _fill(program: Any, state: Any, w: int, ordinal: int) -> int:
 
 @jit
 def _list_by_ordinal(program: Any, state: Any, w: int, replicas: int) -> None:
-    """Write the pod of each ordinal below `replicas`, or UNSET, into `state.scratch`.
+    """Write the pod of each ordinal below `replicas`, or UNSET, into `state.lists[].scratch`.
 
     There is room for more pods than there are, so the first ordinal without a pod is in it.
     """
-    pods = state.scratch
-    count = min(replicas, pods.shape[0])
+    lists = state.lists
+    count = min(replicas, lists.shape[0])
     for ordinal in range(count):
-        pods[ordinal] = UNSET
+        lists[ordinal].scratch = UNSET
     p = state.sets[program.workloads[w].first_template].head
     while p != UNSET:
         if state.pods[p].ordinal < count:
-            pods[state.pods[p].ordinal] = p
+            lists[state.pods[p].ordinal].scratch = p
         p = state.pods[p].next
 
 
@@ -154,7 +154,7 @@ def _update(program: Any, state: Any, w: int) -> None:
     if application.on_delete:
         return
     for ordinal in range(application.replicas - 1, application.partition - 1, -1):
-        p = state.scratch[ordinal]
+        p = state.lists[ordinal].scratch
         if p == UNSET:
             return
         if not same_template(program, state.pods[p].template, workload.template):
