@@ -146,6 +146,7 @@ def create_pod(program: Any, state: Any, s: int, template: int, ordinal: int) ->
     pod.restarts = 0
     pod.unready = 0
     pod.ordinal = ordinal
+    pod.rank = 0
     pod.created = clock.now
     pod.lifetime = _lifetime(program, state, template)
     _link(state, s, p)

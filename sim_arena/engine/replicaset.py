@@ -12,7 +12,7 @@ from sim_arena.engine.choice import UID, draw
 from sim_arena.engine.jit import jit, rare
 from sim_arena.engine.lifecycle import create_pod, delete_pod, mark_set
 from sim_arena.engine.order import delay
-from sim_arena.engine.program import NS
+from sim_arena.engine.program import DEPLOYMENT, NS
 from sim_arena.engine.state import PENDING, RUNNING
 from traces.arithmetic import UNSET
 
@@ -60,7 +60,8 @@ def _create_in_batches(program: Any, state: Any, s: int, count: int) -> None:
 
 @rare
 def _delete_surplus(program: Any, state: Any, s: int, count: int) -> None:
-    _rank(program, state, s)
+    if program.workloads[program.templates[s].workload].kind == DEPLOYMENT:
+        _rank(program, state, s)
     lists = state.lists
     size = 0
     p = state.sets[s].head
@@ -100,7 +101,8 @@ def _sift(program: Any, state: Any, lists: Any, parent: int, size: int) -> None:
 def _rank(program: Any, state: Any, s: int) -> None:
     """Give each pod of a set the number of its owner's pods on its node.
 
-    The owner is the Deployment where there is one: its ReplicaSets count together.
+    The owner is the Deployment: its ReplicaSets count together. For a ReplicaSet that nobody
+    owns the controller ranks no pod (getReplicaSetsWithSameController).
     """
     workload = program.workloads[program.templates[s].workload]
     room = state.room

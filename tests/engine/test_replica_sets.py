@@ -99,3 +99,19 @@ def test_more_pods_than_one_sync_deletes() -> None:
 
 def total(simulation: Simulation) -> int:
     return status(simulation).total
+
+
+def test_a_replica_set_of_its_own_does_not_look_at_crowded_nodes() -> None:
+    """Nobody owns it, so its pods have no rank: any of equal age may go, the seed decides."""
+    pods = [replica_set(template(container("1")), n) for n in (4, 3)]
+    cluster = [node("a", cpu=3000), node("b", cpu=1000)]
+    left = {
+        tuple(
+            sorted(
+                int(pod["node"])
+                for pod in alive(play((0, pods[:1]), (10, pods[1:]), nodes=cluster, seed=seed))
+            )
+        )
+        for seed in range(20)
+    }
+    assert left == {(0, 0, 0), (0, 0, 1)}
