@@ -4,9 +4,13 @@ Source: Kubernetes 1.36 `pkg/controller/controller_utils.go` (ActivePodsWithRank
 template is for a ReplicaSet's new pods only, so that its pods can differ.
 """
 
+from typing import Any
+
+import pytest
+
 from sim_arena.engine import Simulation
 from sim_arena.nodes import Node
-from tests.engine.manifests import Json, container, node, nodes, replica_set, template
+from tests.engine.manifests import Json, container, deployment, node, nodes, replica_set, template
 from tests.engine.scenes import alive, play, status
 
 A = template(container("100m"))
@@ -50,10 +54,16 @@ def test_a_lower_deletion_cost_goes_first() -> None:
     assert survivors(A, costly, scaled_at=400) == ["B"]
 
 
-def test_pods_that_share_a_node_go_first() -> None:
-    pair, single = (template(container("1"), nodeSelector={"disk": disk}) for disk in "ab")
-    cluster = [node("n0", disk="a"), node("n1", disk="b")]
-    assert sorted(survivors(pair, single, scaled_at=400, cluster=cluster, left=2)) == ["A", "B"]
+@pytest.mark.parametrize("made", [deployment, replica_set])
+def test_of_a_deployments_pods_those_that_share_a_node_go_first(made: Any) -> None:
+    """A ReplicaSet that nobody owns has no related ones, itself included: chance decides."""
+    pod = template(container("1"))
+    cluster = [node("two", cpu=2000), node("one", cpu=1000)]
+    left = set()
+    for seed in range(16):
+        simulation = play((0, [made(pod, 3)]), (5, [made(pod, 2)]), nodes=cluster, seed=seed)
+        left.add(tuple(sorted(int(pod["node"]) for pod in alive(simulation))))
+    assert left == ({(0, 1)} if made is deployment else {(0, 1), (0, 0)})
 
 
 def test_the_most_recently_ready_go_first() -> None:
@@ -115,3 +125,12 @@ def test_a_replica_set_of_its_own_does_not_look_at_crowded_nodes() -> None:
         for seed in range(20)
     }
     assert left == {(0, 0, 0), (0, 0, 1)}
+
+
+def test_a_moment_is_over_when_every_controller_has_acted() -> None:
+    """Deleted pods can be all that is left in the scheduler's queue while a deletion goes on."""
+    for seed in range(64):
+        sets = [replica_set(A, 3, name) for name in ("web", "other")]
+        simulation = play((0, sets, sets[:1]), nodes=nodes(1), until=0, seed=seed)
+        assert total(simulation) == 0
+        assert status(simulation, "other").ready == 3
