@@ -275,6 +275,8 @@ def _put_back(state: Any, thing: int) -> None:
 def _next_moment(program: Any, state: Any, until: int) -> int:
     """Move to the next event or timer, and handle it."""
     clock = state.clock[0]
+    if clock.dirty > 0:
+        return MORE  # the scheduler's queue held only pods that are deleted: not yet over
     event = _FAR
     if clock.cursor < program.header[0].applications:
         event = program.applications[clock.cursor].time
