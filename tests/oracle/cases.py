@@ -365,16 +365,53 @@ def spread_default(dice: Dice) -> Case:
         field = {"ReplicaSet": "replicasets", "StatefulSet": "statefulsets"}[owner]
         metadata = {"name": "owner", "namespace": namespace}
         found[field] = [{"metadata": metadata, "spec": {"selector": selector}}]
-        incoming["metadata"]["ownerReferences"] = [
-            {
-                "apiVersion": "apps/v1",
-                "kind": owner,
-                "name": "owner",
-                "uid": "owner",
-                "controller": True,
-            }
-        ]
+        incoming["metadata"]["ownerReferences"] = [_owner(owner, "owner")]
     return found
+
+
+def spread_deployment(dice: Dice) -> Case:
+    """A Deployment's pods on the one node that its template names, and others like them.
+
+    They spread by their ReplicaSet alone, which no other pod belongs to.
+    """
+    made = nodes(dice, 2, 10, pods="110", cpu="8")
+    there = groups(dice, names(made), 5, plain)
+    incoming = pod(dice, "p", "default")
+    incoming["spec"]["nodeName"] = dice.choice(names(made))
+    found = case(dice, made, there, incoming)
+    labels = incoming["metadata"]["labels"]
+    if dice.chance(0.5):
+        found["services"] = [_service(dice, "s", labels, "default")]
+    selector = {"matchLabels": {"app": labels["app"]}}
+    found["deployments"] = [
+        {"metadata": {"name": "owner", "namespace": "default"}, "spec": {"selector": selector}}
+    ]
+    # What the Deployment's controller makes of it; the hash is any that no other pod has.
+    hashed = {**labels, "pod-template-hash": "hash"}
+    replica_set = {"matchLabels": {"app": labels["app"], "pod-template-hash": "hash"}}
+    found["replicasets"] = [
+        {
+            "metadata": {"name": "owner-hash", "namespace": "default"},
+            "spec": {"selector": replica_set},
+        }
+    ]
+    owned = pod(dice, "owned", "default")
+    owned["metadata"]["labels"] = hashed
+    where = [incoming["spec"]["nodeName"]] * dice.randint(1, 5)
+    there.append({"pod": owned, "nodes": where, "of": "owner"})
+    incoming["metadata"]["labels"] = hashed
+    incoming["metadata"]["ownerReferences"] = [_owner("ReplicaSet", "owner-hash")]
+    return found
+
+
+def _owner(kind: str, name: str) -> Object:
+    return {
+        "apiVersion": "apps/v1",
+        "kind": kind,
+        "name": name,
+        "uid": name,
+        "controller": True,
+    }
 
 
 def _service(dice: Dice, name: str, labels: Object, namespace: str) -> Object:
@@ -439,7 +476,10 @@ def image_locality(dice: Dice) -> Case:
     """Nodes that have some of the images that the pod needs."""
     made = nodes(dice, 1, 10, pods="110", cpu="8")
     for node in made:
-        images = [{"names": [n], "sizeBytes": IMAGES[n]} for n in dice.some(sorted(IMAGES))]
+        images = [
+            {"names": [n], "sizeBytes": IMAGES[n] * dice.choice([1] * 9 + [2])}
+            for n in dice.some(sorted(IMAGES))
+        ]
         if images:
             node["status"]["images"] = images
     wanted = ["i:1", "i:2", "r/i", "big:1", "r/i:latest", "none"]
@@ -467,6 +507,51 @@ def volume_claims(dice: Dice) -> Case:
     return case(dice, made, [], incoming)
 
 
+def preemption(dice: Dice) -> Case:
+    """Full nodes, and pods there of lower, equal and higher priority than the new one's."""
+    made = nodes(dice, 1, 6, pods=dice.choice(["110", "3", "4"]))
+    for node in made:
+        node["status"]["allocatable"] |= {"cpu": dice.choice(["2", "3"]), "memory": "4Gi"}
+        if dice.chance(0.1):
+            node["spec"] = {"taints": [taint(dice, (_HARD,))]}
+
+    def add(template: Object) -> None:
+        spec = template["spec"]
+        requests = {"cpu": dice.choice(["250m", "500m", "1"]), "memory": "256Mi"}
+        spec["containers"][0]["resources"] = {"requests": requests}
+        spec["priority"] = dice.choice([0, 0, 10, 100, 1000])
+        if dice.chance(0.15):
+            kind = dice.choice(["podAffinity", "podAntiAffinity"])
+            affinity(spec, kind, REQUIRED, [affinity_term(dice)])
+        if dice.chance(0.1):
+            spec["containers"][0]["ports"] = [host_port(dice)]
+
+    there = groups(dice, names(made), 7, add)
+    _keep_ports_apart(there)
+    incoming = pod(dice, "p")
+    add(incoming)
+    spec = incoming["spec"]
+    spec["priority"] = dice.choice([10, 100, 1000])
+    spec["containers"][0]["resources"]["requests"]["cpu"] = dice.choice(["1", "1.5", "2", "3"])
+    if dice.chance(0.15):
+        spec["topologySpreadConstraints"] = spread_constraints(dice, "DoNotSchedule", 1)
+    if dice.chance(0.05):
+        spec["preemptionPolicy"] = "Never"
+    return case(dice, made, there, incoming)
+
+
+def _keep_ports_apart(there: list[Object]) -> None:
+    """Leave one pod with host ports on a node: the scheduler would have placed no second one.
+
+    Where there are two, taking one away frees the port of both for the scheduler.
+    """
+    taken: set[str] = set()
+    for group in there:
+        if "ports" in group["pod"]["spec"]["containers"][0]:
+            group["nodes"] = [node for node in sorted(set(group["nodes"])) if node not in taken]
+            taken.update(group["nodes"])
+
+
 def mixed(dice: Dice) -> Case:
     """Something of everything, on more nodes and with priorities."""
     made = nodes(dice, 1, 20)
@@ -488,6 +573,7 @@ def mixed(dice: Dice) -> Case:
         _add_terms(dice, spec)
 
     there = groups(dice, names(made), 7, add)
+    _keep_ports_apart(there)
     add(incoming)
     if dice.chance(0.4):
         incoming["spec"]["priority"] = dice.choice([0, 10, 100, 1000])
@@ -523,10 +609,12 @@ COUNTS: dict[Callable[[Dice], Case], int] = {
     spread_hard: 2500,
     spread_soft: 2200,
     spread_default: 1800,
+    spread_deployment: 300,
     affinity_required: 2500,
     affinity_preferred: 2200,
     image_locality: 800,
     volume_claims: 100,
+    preemption: 1000,
     mixed: 2500,
 }
 

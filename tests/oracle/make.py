@@ -7,7 +7,6 @@ program `tests/cluster/controlplane/cmd/oracle`, which links kube-scheduler's ow
 import json
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -99,4 +98,4 @@ def main(
 
 
 if __name__ == "__main__":
-    sys.exit(typer.run(main))
+    typer.run(main)

@@ -13,7 +13,7 @@ type Verdict struct {
 	Code    string   `json:"code"`
 	Reasons []string `json:"reasons,omitempty"`
 	// Nodes is what a PreFilter leaves of the nodes, where it leaves some only.
-	Nodes []string `json:"nodes,omitempty"`
+	Nodes []string `json:"nodes,omitzero"`
 }
 
 // Scores are what one plugin gives the feasible nodes, in their order.
