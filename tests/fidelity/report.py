@@ -120,8 +120,6 @@ _KNOWN = """\
   which orders come up is compared, how often each does is not calibrated.
 - Of pods of different priority that come up within one moment, one that comes later can be tried
   before one that is there already.
-- The engine does not score by PodTopologySpread's defaults yet: nodes with and without a zone are
-  preferred differently (seed 246), and placements can differ where zones are of unequal size.
 - What these scenarios do not contain yet: DaemonSet, Job, CronJob, priorities and preemption,
   preferred node affinity, spread and affinity rules, quotas and LimitRanges, lifecycles."""
 
