@@ -206,7 +206,7 @@ def bind(program: Any, state: Any, p: int, n: int) -> None:
     pod.message = SILENT
     withdraw(state, p)
     count_on_node(program, state, p, 1)
-    if program.header[0].terms > 0:
+    if program.header[0].looks_at_pods and state.clock[0].waiting > 0:
         wake_after_bind(program, state, pod.template)
     header = program.header[0]
     wait = 0
