@@ -285,8 +285,12 @@ def _next_moment(program: Any, state: Any, until: int) -> int:
         clock.now = max(clock.now, until)
         return DONE
     if event <= timer:
+        before = clock.now
         clock.now = max(clock.now, event)
-        return MORE if apply_next(program, state) else FULL
+        if apply_next(program, state):
+            return MORE
+        clock.now = before  # its moment has not begun
+        return FULL
     clock.now = timer
     pop(state.timers, clock.timers)
     clock.timers -= 1

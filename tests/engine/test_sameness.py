@@ -14,7 +14,7 @@ from sim_arena.engine import Batch, Simulation, compile_trace, simulation
 from sim_arena.engine.state import State
 from sim_arena.errors import PermanentError
 from tests.engine.digests import everything, run
-from tests.engine.manifests import container, deployment, nodes, ref, template, trace
+from tests.engine.manifests import bare_pod, container, deployment, nodes, ref, template, trace
 from tests.engine.strategies import Case, cases, fixed
 
 REPOSITORY = Path(__file__).parents[2]
@@ -71,6 +71,21 @@ def test_the_size_of_the_arrays_changes_nothing(case: Case, room: int) -> None:
         patch.setattr(simulation, "_ROOM", room)
         small = played(case)
     assert outcome(small) == outcome(played(case))
+
+
+def test_a_moment_that_begins_with_no_room_begins_as_any_other() -> None:
+    """The moment before it had two objects, so that their order was drawn."""
+    pair = [deployment(template(schedulingGates=[{"name": "wait"}]), 1, name) for name in "ab"]
+    events = trace((0, pair), (1, [bare_pod(template())]), (2, pair[:1], pair[1:]))
+    program = compile_trace(events, nodes(1))
+    states = []
+    for room in (1, 2, 64):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(simulation, "_ROOM", room)
+            one = Simulation(program)
+            one.advance()
+        states.append(outcome(one))
+    assert states[0] == states[1] == states[2]
 
 
 def test_compiled_code_equals_plain_python(tmp_path: Path) -> None:
