@@ -185,11 +185,19 @@ def _check_waiting(program: Program, state: State) -> None:
             assert pod["queue"] == 0
             continue
         assert pod["queue"] == WAITING
+        if _depends_on_others(template):
+            continue
         assert not any(
             program.arrays.static["reason"][template["mask"], n] == 0
             and _fits(program, state, pod, n)
             for n in range(len(program.nodes))
         )
+
+
+def _depends_on_others(template: Any) -> bool:
+    """Whether more than a node's room decides: spreading, affinity either way, host ports."""
+    kinds = ("hard", "affinity", "anti", "ports", "incoming")
+    return any(template[f"first_{kind}"] != template[f"end_{kind}"] for kind in kinds)
 
 
 def _fits(program: Program, state: State, pod: Any, n: int) -> bool:

@@ -60,7 +60,8 @@ def template(*containers: Json, usage: Json | None = None, **spec: Any) -> Json:
 
 
 def workload(kind: str, pod: Json, replicas: int | None, name: str, **spec: Any) -> Json:
-    spec = {"selector": {"matchLabels": {"app": "x"}}, "template": pod, **spec}
+    labels = pod["metadata"]["labels"]
+    spec = {"selector": {"matchLabels": labels}, "template": pod, **spec}
     if replicas is not None:
         spec["replicas"] = replicas
     metadata = {"name": name, "namespace": "shop"}

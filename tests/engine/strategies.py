@@ -31,6 +31,7 @@ taints = st.sampled_from(
         Taint("team", "a", "NoSchedule"),
         Taint("team", "b", "NoExecute"),
         Taint("old", "", "NoSchedule"),
+        Taint("dear", "", "PreferNoSchedule"),
     ]
 )
 tolerations = st.sampled_from(
@@ -67,6 +68,50 @@ terms = st.fixed_dictionaries(
 )
 
 
+LABELS = ({"app": "x"}, {"app": "y"})
+keys = st.sampled_from(["topology.kubernetes.io/zone", "kubernetes.io/hostname"])
+selectors = st.sampled_from([{"matchLabels": labels} for labels in LABELS])
+spreads = st.fixed_dictionaries(
+    {
+        "maxSkew": st.integers(1, 2),
+        "topologyKey": keys,
+        "whenUnsatisfiable": st.sampled_from(["DoNotSchedule", "ScheduleAnyway"]),
+        "labelSelector": selectors,
+    },
+    optional={"nodeTaintsPolicy": st.just("Honor"), "nodeAffinityPolicy": st.just("Ignore")},
+)
+pod_terms = st.fixed_dictionaries({"topologyKey": keys, "labelSelector": selectors})
+weighted_terms = st.fixed_dictionaries(
+    {"weight": st.integers(1, 100), "podAffinityTerm": pod_terms}
+)
+pod_affinities = st.fixed_dictionaries(
+    {},
+    optional={
+        "requiredDuringSchedulingIgnoredDuringExecution": st.lists(pod_terms, max_size=2),
+        "preferredDuringSchedulingIgnoredDuringExecution": st.lists(weighted_terms, max_size=2),
+    },
+)
+preferences = st.fixed_dictionaries({"weight": st.integers(1, 100), "preference": terms})
+affinities = st.fixed_dictionaries(
+    {},
+    optional={
+        "nodeAffinity": st.fixed_dictionaries(
+            {},
+            optional={
+                "requiredDuringSchedulingIgnoredDuringExecution": st.fixed_dictionaries(
+                    {"nodeSelectorTerms": st.lists(terms, min_size=1, max_size=2)}
+                ),
+                "preferredDuringSchedulingIgnoredDuringExecution": st.lists(
+                    preferences, max_size=2
+                ),
+            },
+        ),
+        "podAffinity": pod_affinities,
+        "podAntiAffinity": pod_affinities,
+    },
+)
+
+
 def some(strategy: st.SearchStrategy[Any], *, nothing: int = 3) -> st.SearchStrategy[Any]:
     """Mostly None: what most manifests leave out."""
     return st.one_of(*[st.none()] * nothing, strategy)
@@ -83,6 +128,7 @@ def clusters(draw: st.DrawFn) -> list[Node]:
                     "disk": st.sampled_from(["ssd", "hdd"]),
                     "size": st.sampled_from(["1", "2", "3", "x"]),
                     "topology.kubernetes.io/zone": st.sampled_from(["z0", "z1"]),
+                    "kubernetes.io/hostname": st.just(f"n{i}"),
                 },
             )
         )
@@ -114,6 +160,8 @@ def containers(draw: st.DrawFn, name: str) -> Json:
         limits[GPU] = requests[GPU] = "1"
     if requests or limits:
         made["resources"] = {"requests": requests, "limits": limits}
+    if draw(st.integers(0, 19)) == 0:
+        made["ports"] = [{"containerPort": 80, "hostPort": 80}]
     if draw(st.booleans()):
         made["readinessProbe"] = {"httpGet": {"path": "/", "port": 80}}
     return made
@@ -137,13 +185,8 @@ def pod_templates(draw: st.DrawFn, *, controlled: bool) -> Json:
         "preemptionPolicy": st.just("Never"),
         "schedulingGates": st.just([{"name": "wait"}]),
         "schedulerName": st.sampled_from(["default-scheduler", "other"]),
-        "affinity": st.lists(terms, min_size=1, max_size=2).map(
-            lambda found: {
-                "nodeAffinity": {
-                    "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": found}
-                }
-            }
-        ),
+        "affinity": affinities,
+        "topologySpreadConstraints": st.lists(spreads, min_size=1, max_size=2),
     }
     if not controlled:
         optional["restartPolicy"] = st.sampled_from(["Always", "OnFailure", "Never"])
@@ -161,7 +204,8 @@ def pod_templates(draw: st.DrawFn, *, controlled: bool) -> Json:
             },
         )
     )
-    return {"metadata": {"labels": {"app": "x"}, "annotations": annotations}, "spec": spec}
+    labels = draw(st.sampled_from(LABELS))
+    return {"metadata": {"labels": labels, "annotations": annotations}, "spec": spec}
 
 
 share = st.sampled_from([0, 1, 2, "25%", "50%", "100%"])
