@@ -21,7 +21,7 @@ from sim_arena.engine.lifecycle import (
     start_pod,
 )
 from sim_arena.engine.order import APPLY, CONTROL, SCHEDULE, next_actor
-from sim_arena.engine.program import DEPLOYMENT, Arrays
+from sim_arena.engine.program import DEPLOYMENT, STATEFUL_SET, Arrays
 from sim_arena.engine.queue import flush_leftovers, next_pod
 from sim_arena.engine.replicaset import sync_set
 from sim_arena.engine.requests import compute_requests
@@ -250,7 +250,7 @@ def _sync_next(program: Any, state: Any) -> bool:
             collect_garbage(program, state, w)
         elif program.workloads[w].kind == DEPLOYMENT:
             sync_deployment(program, state, w)
-        else:
+        elif program.workloads[w].kind == STATEFUL_SET:
             done = sync_statefulset(program, state, w)
     if not done:
         _put_back(state, thing)

@@ -10,7 +10,17 @@ import pytest
 
 from sim_arena.engine import Simulation
 from sim_arena.nodes import Node
-from tests.engine.manifests import Json, container, deployment, node, nodes, replica_set, template
+from tests.engine.manifests import (
+    Json,
+    bare_pod,
+    container,
+    deployment,
+    node,
+    nodes,
+    replica_set,
+    stateful_set,
+    template,
+)
 from tests.engine.scenes import alive, play, status
 
 A = template(container("100m"))
@@ -134,3 +144,11 @@ def test_a_moment_is_over_when_every_controller_has_acted() -> None:
         simulation = play((0, sets, sets[:1]), nodes=nodes(1), until=0, seed=seed)
         assert total(simulation) == 0
         assert status(simulation, "other").ready == 3
+
+
+@pytest.mark.parametrize("made", [replica_set(A), bare_pod(A), deployment(A), stateful_set(A)])
+def test_an_object_that_is_deleted_and_applied_again_within_a_moment(made: Json) -> None:
+    """At double speed one second is no time."""
+    for seed in range(32):
+        simulation = play((0, [made], [made]), (1, [made]), nodes=nodes(1), speed=2.0, seed=seed)
+        assert status(simulation)[3:6] == (1, 0, 1)
