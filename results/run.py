@@ -201,16 +201,18 @@ class Run:
         return document
 
     def read_steps(self) -> list[Row]:
-        """Return the recorded steps: those in Parquet, and those so far only in `step.jsonl`.
+        """Return the recorded steps: of an episode that `step.jsonl` has, those there.
+
+        The journal is never older than the Parquet: a run that was resumed has rows that the
+        Parquet of its interruption has not.
 
         Raises:
             ResultsError: A file is damaged. A torn last line is none: it gets a `ResultsNotice`.
         """
-        rows = [row for path in self.parquet_files() for row in read_rows(path)]
-        seen = {(row.get("episode"), row.get("step")) for row in rows}
-        lines = iter_lines(self.journal_path)
-        rows += [row for row in lines if (row.get("episode"), row.get("step")) not in seen]
-        return rows
+        journal = list(iter_lines(self.journal_path))
+        episodes = {row.get("episode") for row in journal}
+        chunks = (row for path in self.parquet_files() for row in read_rows(path))
+        return [row for row in chunks if row.get("episode") not in episodes] + journal
 
     def read_table(self) -> "pa.Table":
         """Return the Parquet data set as one pyarrow table of this schema version.

@@ -32,7 +32,7 @@ __all__ = ["play_batch"]
 def play_batch(
     specs: Iterable[EpisodeSpec],
     *,
-    save_traces: bool = True,
+    save_traces: bool = False,
     on_step: Callable[[StepRecord], None] | None = None,
 ) -> list[EpisodeResult]:
     """Play many episodes on the embedded cluster, with the same records as `play`.
@@ -43,8 +43,9 @@ def play_batch(
 
     Args:
         specs: the episodes; on the embedded cluster, without hooks
-        save_traces: write the mutated traces that the records name; without it the records name
-            files that are not there
+        save_traces: write the mutated traces that the records name, into the run's folder; each
+            episode then needs a run id, or an episode number, of its own. Without it nothing is
+            written, and the records name files that are not there
         on_step: called with each record, in the order of the specs within each round
 
     Returns:
@@ -53,12 +54,15 @@ def play_batch(
     """
     shared = _Shared()
     results, begun = [], []
+    named: set[tuple[str, str | None, int]] = set()
     for asked in specs:
         spec = asked.model_copy(update={"run_id": asked.run_id or new_run_id()})
         folder = str(Path(spec.runs_dir) / str(spec.run_id))
         result = EpisodeResult(str(spec.run_id), spec.episode, folder)
         results.append(result)
         try:
+            if save_traces:
+                _refuse_same_files(spec, named)
             begun.append(_begin(spec, result, shared))
         except Exception as error:  # noqa: BLE001 # told in the result
             result.error = told(error)
@@ -70,6 +74,17 @@ def play_batch(
                 on_step(record)
         begun = [episode for episode in begun if not episode.over]
     return results
+
+
+def _refuse_same_files(spec: EpisodeSpec, named: set[tuple[str, str | None, int]]) -> None:
+    """Refuse a second episode whose traces would have the first one's files."""
+    name = (str(spec.runs_dir), spec.run_id, spec.episode)
+    if name in named:
+        raise PermanentError(
+            f"expected one episode {spec.episode} of run {spec.run_id}, found two, whose traces "
+            f"would have the same files: number the episodes"
+        )
+    named.add(name)
 
 
 @dataclass

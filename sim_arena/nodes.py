@@ -13,9 +13,10 @@ from traces import QuantityError, TraceError, quantities
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["DEFAULT_NODES", "Node", "NodesError", "Taint", "parse_nodes"]
+__all__ = ["DEFAULT_NODES", "MAX_NODES", "Node", "NodesError", "Taint", "parse_nodes"]
 
 DEFAULT_NODES = "3x16cpu,32Gi"
+MAX_NODES = 20_000  # a short form that says more is a slip; Kubernetes goes to 5,000
 
 # What KWOK gives a node that names no allocatable.
 _KWOK_ALLOCATABLE = {"cpu": "1k", "memory": "1Ti", "pods": "1M"}
@@ -115,7 +116,10 @@ def _short_form(text: str) -> list[Node]:
         except QuantityError as error:
             raise NodesError(f"nodes {group!r}: {error}") from error
         pods = int(match["pods"] or _SHORT_FORM_PODS)
-        for _ in range(int(match["count"] or 1)):
+        count = int(match["count"] or 1)
+        if len(nodes) + count > MAX_NODES:
+            raise NodesError(f"expected at most {MAX_NODES:,} nodes, found {text!r}")
+        for _ in range(count):
             name = f"node-{len(nodes)}"
             nodes.append(Node(name, cpu, memory, pods, {"kubernetes.io/hostname": name}))
     return nodes

@@ -80,11 +80,19 @@ def where(folder: str | Path, path: str) -> str:
 
 @contextmanager
 def ended_by_errors(run: Run) -> Iterator[None]:
-    """End the run if the block raises an error. An interruption leaves it unfinished."""
+    """End the run if the block raises an error.
+
+    An interruption leaves it unfinished, without a summary; the steps so far can be read as
+    Parquet all the same.
+    """
     try:
         yield
     except Exception:
         end_run(run)
+        raise
+    except BaseException:
+        if run.journal_path.exists():
+            run.write_parquet()
         raise
 
 

@@ -17,6 +17,7 @@ __all__ = [
     "duration",
     "number",
     "print_json",
+    "printable",
     "seconds",
     "show",
     "table",
@@ -53,15 +54,21 @@ def table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[str
             min_width=None if right else min(8, len(name)),
         )
     for row in rows:
-        result.add_row(*(Text(cell) for cell in row))  # Text: brackets in a message are no markup
+        # Text: brackets in a message are no markup
+        result.add_row(*(Text(printable(cell)) for cell in row))
     return result
+
+
+def printable(text: str) -> str:
+    """Return a text with its control characters written out: a trace must not steer a terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
 
 def show(*parts: Any) -> None:
     """Print tables and texts to stdout."""
     target = console()
     for part in parts:
-        target.print(part, markup=False)
+        target.print(printable(part) if isinstance(part, str) else part, markup=False)
 
 
 def print_json(document: Any) -> None:
@@ -72,7 +79,7 @@ def print_json(document: Any) -> None:
 def warn(lines: Iterable[str]) -> None:
     """Print warnings to stderr, a line each."""
     for line in lines:
-        print(f"sim-arena: warning: {line}", file=sys.stderr)
+        print(f"sim-arena: warning: {printable(line)}", file=sys.stderr)
 
 
 def number(value: float | None, digits: int = 3) -> str:

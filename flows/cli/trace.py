@@ -62,26 +62,32 @@ def validate(
 ) -> None:
     """Check trace files; say what is wrong and where.
 
+    A file that can be read may still hold what SimKube or the API server would refuse (codes
+    E...), or what is suspicious (W...).
+
     Exit code 0 if all are valid, 1 if one is not, 2 if one is missing.
     """
-    from traces import TraceError, load_trace
+    from traces import TraceError, findings, load_trace
 
     for file in files:
         options.existing(file, "FILE")
     checked: list[dict[str, Any]] = []
     for file in files:
         try:
-            load_trace(file)
-            checked.append({"file": str(file), "valid": True, "where": None, "error": None})
+            found = [one._asdict() for one in findings(load_trace(file))]
+            fine = {"valid": True, "where": None, "error": None, "findings": found}
+            checked.append({"file": str(file), **fine})
         except TraceError as error:
-            problem = {"where": error.where or None, "error": error.problem}
-            checked.append({"file": str(file), "valid": False, **problem})
+            problem = {"valid": False, "where": error.where or None, "error": error.problem}
+            checked.append({"file": str(file), **problem, "findings": []})
     if json:
         output.print_json(checked)
     else:
         for entry in checked:
             place = f"{entry['where']}: " if entry["where"] else ""
             output.show(f"{entry['file']}: {'valid' if entry['valid'] else place + entry['error']}")
+            for one in entry["findings"]:
+                output.show(f"  {one['code']} {one['where']}: {one['problem']}")
     if not all(entry["valid"] for entry in checked):
         raise typer.Exit(FAILED)
 

@@ -1,17 +1,21 @@
 """The embedded cluster: the arena's own engine, in this process and in virtual time."""
 
+from collections.abc import Callable
 from threading import Lock
+from time import monotonic
 
 from sim_arena import engine
 from sim_arena.clusters import feasibility
 from sim_arena.clusters.base import Check, Simulation
-from sim_arena.errors import SimArenaError
+from sim_arena.errors import PermanentError, SimArenaError
 from sim_arena.nodes import parse_nodes
 from sim_arena.observation import Observation
 from sim_arena.spec import EpisodeSpec
 from traces import TraceError, WorkloadRef, load_trace
 
 __all__ = ["CLUSTER", "EmbeddedCluster", "compiled"]
+
+_EVENTS_AT_ONCE = 1_000_000  # about a second of work: how often the deadline is looked at
 
 
 class EmbeddedCluster:
@@ -21,7 +25,8 @@ class EmbeddedCluster:
     its plain data: the same trace, nodes and seed give the same observation.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
         self._simulations: dict[str, tuple[str, engine.Simulation]] = {}
         self._lock = Lock()
 
@@ -47,9 +52,20 @@ class EmbeddedCluster:
         self._get(simulation)
 
     def wait(self, simulation: Simulation) -> list[str]:
-        """Run to the end of the window."""
+        """Run to the end of the window.
+
+        Raises:
+            PermanentError: that took longer than the simulation's timeout
+        """
         running = self._get(simulation)
-        running.advance()
+        deadline = self._clock() + simulation["timeout"]
+        while not running.advance_some(running.program.duration_s, _EVENTS_AT_ONCE):
+            if self._clock() > deadline:
+                raise PermanentError(
+                    f"expected the window of {running.program.duration_s} s to be simulated within "
+                    f"{simulation['timeout']:g} s, found it unfinished: shorten the duration, or "
+                    f"raise the timeout"
+                )
         return list(running.warnings)
 
     def observe(self, simulation: Simulation) -> Observation:

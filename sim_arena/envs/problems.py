@@ -115,12 +115,12 @@ def compiled(problem: Problem) -> "tuple[engine.Program, WorkloadRef]":
         state = Path(problem.trace).stat()
     except OSError as error:
         raise SimArenaError(f"expected a trace file, found none: {problem.trace}") from error
-    return _compiled(problem, state.st_mtime_ns)
+    return _compiled(problem, repr(parse_nodes(problem.nodes)), state.st_mtime_ns)
 
 
 @lru_cache(maxsize=256)
-def _compiled(problem: Problem, modified: int) -> "tuple[engine.Program, WorkloadRef]":
-    del modified  # only tells apart the versions of a file
+def _compiled(problem: Problem, nodes: str, modified: int) -> "tuple[engine.Program, WorkloadRef]":
+    del nodes, modified  # only tell apart the versions of the files
     trace = load_trace(problem.trace)
     ref = find_workload(trace, problem.deploy, problem.namespace)
     parameters = engine.Parameters(duration=problem.duration)

@@ -5,7 +5,7 @@ import pytest
 
 from sim_arena import clusters, verbs
 from sim_arena.clusters.embedded import EmbeddedCluster
-from sim_arena.errors import SimArenaError
+from sim_arena.errors import PermanentError, SimArenaError
 from sim_arena.spec import EpisodeSpec
 
 MakeSpec = Callable[..., EpisodeSpec]
@@ -83,3 +83,14 @@ def test_a_target_that_cannot_fit_is_a_warning(
     [check] = [one for one in checks if one.name == "fits"]
     assert (check.ok, check.required) == (fits, False)
     assert f"the target is {target}" in check.found
+
+
+def test_a_window_that_takes_too_long_is_given_up(
+    simulation: clusters.Simulation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Time is passed in, and the engine is looked at after every event."""
+    monkeypatch.setattr("sim_arena.clusters.embedded._EVENTS_AT_ONCE", 1)
+    ticks = iter(range(0, 10_000_000, 1_000_000))
+    cluster = EmbeddedCluster(clock=lambda: float(next(ticks)))
+    with pytest.raises(PermanentError, match="raise the timeout"):
+        cluster.wait(simulation)

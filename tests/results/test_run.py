@@ -137,3 +137,11 @@ def test_all_runs_are_read_at_once(runs_dir, row, columns):
         Run.create(runs_dir, name, columns=columns).append_step(row())
     assert [step["run_id"] for step in read_steps(runs_dir)] == ["a", "b"]
     assert [step["run_id"] for step in read_steps(runs_dir / "b")] == ["b"]
+
+
+def test_what_came_after_the_parquet_of_an_interruption_is_read(runs_dir, row, columns):
+    run = Run.create(runs_dir, "a", columns=columns)
+    run.append_step(row(step=0, error="broken"))
+    run.write_parquet()
+    run.append_step(row(step=0, error=None))
+    assert [step["error"] for step in run.read_steps()] == ["broken", None]

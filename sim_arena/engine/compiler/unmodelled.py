@@ -69,6 +69,13 @@ class Unmodelled:
         for field in ("volumeClaimTemplates", "ordinals"):
             if spec.get(field):
                 self.note(f"{ref}: {field} is not modelled")
+        wanted = (spec.get("selector") or {}).get("matchLabels") or {}
+        labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
+        if not wanted.items() <= labels.items():
+            self.note(
+                f"{ref}: the selector does not match the template's labels: the API server would "
+                f"refuse it, the engine does not"
+            )
 
     def note_immutable(self, ref: WorkloadRef, before: Object | None, after: Object) -> None:
         """Note a change that the API server refuses, for which SimKube ends its run."""
