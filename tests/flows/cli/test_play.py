@@ -213,10 +213,12 @@ def test_a_server_that_is_not_there_is_one_line(broken):
 @pytest.mark.usefixtures("prefect_server")
 def test_ctrl_c_stops_a_step(broken):
     # The signal comes from inside: one from outside could arrive just before a blocking call,
-    # which it would then not interrupt.
+    # which it would then not interrupt. Tests that a shell runs in its background inherit that
+    # the signal is ignored; a person's terminal does not ignore it.
     Path("stopping.py").write_text(
         "import signal\n"
         "def at_once(obs, deploy):\n"
+        "    signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "    signal.raise_signal(signal.SIGINT)\n"
         "    raise AssertionError('not stopped')\n"
     )
