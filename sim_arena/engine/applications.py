@@ -25,7 +25,7 @@ _NEXT, _COLLECT, _COLLECT_NEXT = 4, 8, 1
 
 
 @jit
-def apply_next(program: Any, state: Any) -> bool:
+def apply_next(program: Any, state: Any, whole: Any) -> bool:  # noqa: ARG001
     """Carry out the next application; return False when a pod has no room in the state."""
     clock = state.clock[0]
     application = program.applications[clock.cursor]

@@ -189,7 +189,9 @@ def advance(
             done. `clock.status` is then `DONE`; `FULL` if the arrays must grow before the run
             can go on; `MORE` if `max_events` were handled before.
         max_events: how many scheduling attempts and moments a run may handle in this call.
-        whole: None if no program needs all of the scheduler: see `scheduler.schedule`.
+        whole: None if no program needs more than the engine's core (`header.whole`); 1 otherwise.
+            Numba drops branches on `whole is not None` when it is None, so what lies behind them
+            costs the others neither compilation nor time.
         first: first run.
         end: the run after the last one.
     """
@@ -212,26 +214,26 @@ def _advance(program: Any, state: Any, until: int, max_events: int, whole: Any) 
         if clock.racing:
             actor = next_actor(program, state)
         if actor == CONTROL:
-            if not _sync_next(program, state):
+            if not _sync_next(program, state, whole):
                 return FULL
             continue
         events += 1
         if actor == APPLY:
-            if not apply_next(program, state):
+            if not apply_next(program, state, whole):
                 return FULL
             continue
         p = next_pod(state)
         if p != UNSET:
             schedule(program, state, p, whole)
         else:
-            step = _next_moment(program, state, until)
+            step = _next_moment(program, state, until, whole)
             if step != MORE:
                 return step
     return MORE
 
 
 @jit
-def _sync_next(program: Any, state: Any) -> bool:
+def _sync_next(program: Any, state: Any, whole: Any) -> bool:  # noqa: ARG001
     """Let the controller that has waited longest act; False when the state is full."""
     clock = state.clock[0]
     room = state.dirty.shape[0]
@@ -272,7 +274,7 @@ def _put_back(state: Any, thing: int) -> None:
 
 
 @jit
-def _next_moment(program: Any, state: Any, until: int) -> int:
+def _next_moment(program: Any, state: Any, until: int, whole: Any) -> int:
     """Move to the next event or timer, and handle it."""
     clock = state.clock[0]
     if clock.dirty > 0:
@@ -287,19 +289,19 @@ def _next_moment(program: Any, state: Any, until: int) -> int:
     if event <= timer:
         before = clock.now
         clock.now = max(clock.now, event)
-        if apply_next(program, state):
+        if apply_next(program, state, whole):
             return MORE
         clock.now = before  # its moment has not begun
         return FULL
     clock.now = timer
     pop(state.timers, clock.timers)
     clock.timers -= 1
-    _handle(program, state, state.timers[clock.timers])
+    _handle(program, state, state.timers[clock.timers], whole)
     return MORE
 
 
 @jit
-def _handle(program: Any, state: Any, timer: Any) -> None:
+def _handle(program: Any, state: Any, timer: Any, whole: Any) -> None:  # noqa: ARG001
     kind = timer.kind
     p = timer.pod
     slot = timer.container

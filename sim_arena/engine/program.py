@@ -132,6 +132,7 @@ HEADER = _record(
     ("lifecycles", "i8"),
     ("terms", "i8"),
     ("taints", "i8"),  # whether a node has a PreferNoSchedule taint
+    ("whole", "i8"),  # needs more than the core of the engine: see `loop.advance`
     ("looks_at_pods", "i8"),  # a filter looks at other pods, or a pod may preempt
     ("preempts", "i8"),  # whether the templates' priorities differ
     ("pod_containers", "i8"),  # most containers in one pod

@@ -54,7 +54,7 @@ class Batch:
         self._threads = threads or os.cpu_count() or 1
         self._stacked = stack(self.programs)
         self._state = allocate(self._stacked, _ROOM)
-        self._whole = 1 if self._stacked.header["looks_at_pods"].any() else None
+        self._whole = 1 if self._stacked.header["whole"].any() else None
         self.reset()
 
     def reset(self) -> None:

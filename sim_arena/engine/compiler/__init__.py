@@ -107,6 +107,7 @@ class _Compiler:
         header["taints"] = any(any(row) for row in templates.taints)
         header["preempts"] = len(priorities) > 1
         header["looks_at_pods"] = len(priorities) > 1 or terms.look_at_pods()
+        header["whole"] = header["looks_at_pods"]
         header["nodes"] = len(self.nodes)
         header["templates"] = len(templates.rows)
         header["containers"] = len(templates.containers)
