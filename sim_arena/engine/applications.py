@@ -25,7 +25,7 @@ _NEXT, _COLLECT, _COLLECT_NEXT = 4, 8, 1
 
 
 @jit
-def apply_next(program: Any, state: Any, whole: Any) -> bool:  # noqa: ARG001
+def apply_next(program: Any, state: Any, whole: Any) -> bool:
     """Carry out the next application; return False when a pod has no room in the state."""
     clock = state.clock[0]
     application = program.applications[clock.cursor]
@@ -63,7 +63,7 @@ def apply_next(program: Any, state: Any, whole: Any) -> bool:  # noqa: ARG001
         _apply_replica_set(program, state, w, application)
     else:
         first = program.workloads[w].first_template
-        create_pod(program, state, first, application.template, UNSET)
+        create_pod(program, state, first, application.template, UNSET, whole)
     return True
 
 

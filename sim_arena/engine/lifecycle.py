@@ -125,7 +125,7 @@ def _lifetime(program: Any, state: Any, template: int) -> int:
 
 
 @jit
-def create_pod(program: Any, state: Any, s: int, template: int, ordinal: int) -> int:
+def create_pod(program: Any, state: Any, s: int, template: int, ordinal: int, whole: Any) -> int:
     """Make a pod of a template for a set, and hand it to the scheduler."""
     clock = state.clock[0]
     p = clock.pods
@@ -160,7 +160,7 @@ def create_pod(program: Any, state: Any, s: int, template: int, ordinal: int) ->
         container.oom_killed = 0
         container.crashes = 0
     if record.bound != UNSET:
-        bind(program, state, p, record.bound)
+        bind(program, state, p, record.bound, whole)
     elif record.gated:
         pod.message = GATED
     elif not record.ignored:
@@ -199,7 +199,7 @@ def _delay(low: int, high: int, random: int) -> int:
 
 
 @jit
-def bind(program: Any, state: Any, p: int, n: int) -> None:
+def bind(program: Any, state: Any, p: int, n: int, whole: Any) -> None:
     """Put a pod on a node; it starts after the lifecycle delays."""
     pod = state.pods[p]
     pod.node = n
@@ -219,7 +219,7 @@ def bind(program: Any, state: Any, p: int, n: int) -> None:
     if wait > 0:
         set_timer(state, state.clock[0].now + wait, START, p, 0, 0)
     else:
-        start_pod(program, state, p)
+        start_pod(program, state, p, whole)
 
 
 @jit
@@ -240,7 +240,7 @@ def count_on_node(program: Any, state: Any, p: int, sign: int) -> None:
 
 
 @jit
-def start_pod(program: Any, state: Any, p: int) -> None:
+def start_pod(program: Any, state: Any, p: int, whole: Any) -> None:
     """Start a bound pod's containers (init containers are over at once, as in KWOK)."""
     clock = state.clock[0]
     pod = state.pods[p]
@@ -254,13 +254,13 @@ def start_pod(program: Any, state: Any, p: int) -> None:
     for row in range(record.first_container, record.end_container):
         if program.containers[row].kind != INIT:
             slot = first + row - record.first_container
-            _start(program, state, p, row, slot)
+            _start(program, state, p, row, slot, whole)
     if pod.lifetime != UNSET and pod.phase == RUNNING:
         set_timer(state, clock.now + pod.lifetime, COMPLETE, p, 0, 0)
 
 
 @jit
-def _start(program: Any, state: Any, p: int, row: int, slot: int) -> None:
+def _start(program: Any, state: Any, p: int, row: int, slot: int, whole: Any) -> None:  # noqa: ARG001
     pod = state.pods[p]
     policy = program.templates[pod.template].restart_policy
     start_container(state, program.containers[row], p, slot, policy)
@@ -345,7 +345,7 @@ def probe_failed(state: Any, p: int, slot: int, token: int) -> None:
 
 
 @rare
-def restart_container(program: Any, state: Any, p: int, slot: int, token: int) -> None:
+def restart_container(program: Any, state: Any, p: int, slot: int, token: int, whole: Any) -> None:
     """Start a crashed container again when its back-off is over."""
     pod = state.pods[p]
     container = state.containers[slot]
@@ -354,7 +354,8 @@ def restart_container(program: Any, state: Any, p: int, slot: int, token: int) -
     container.restarts += 1
     pod.restarts += 1
     row = program.templates[pod.template].first_container
-    _start(program, state, p, row + slot - p * program.header[0].pod_containers, slot)
+    first = p * program.header[0].pod_containers
+    _start(program, state, p, row + slot - first, slot, whole)
 
 
 @rare

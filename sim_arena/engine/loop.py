@@ -91,14 +91,14 @@ def _state_at(states: Any, b: int) -> Any:
 
 
 @entry
-def reset(programs: Any, states: Any, seeds: Any, first: int, end: int) -> None:
+def reset(programs: Any, states: Any, seeds: Any, whole: Any, first: int, end: int) -> None:
     """Set the runs `first` to `end - 1` of a batch back to the time before the first event."""
     for b in range(first, end):
-        _reset(_program_at(programs, b), _state_at(states, b), seeds[b])
+        _reset(_program_at(programs, b), _state_at(states, b), seeds[b], whole)
 
 
 @jit
-def _reset(program: Any, state: Any, seed: int) -> None:
+def _reset(program: Any, state: Any, seed: int, whole: Any) -> None:  # noqa: ARG001
     clock = state.clock[0]
     clock.now = 0
     clock.seed = seed
@@ -233,7 +233,7 @@ def _advance(program: Any, state: Any, until: int, max_events: int, whole: Any) 
 
 
 @jit
-def _sync_next(program: Any, state: Any, whole: Any) -> bool:  # noqa: ARG001
+def _sync_next(program: Any, state: Any, whole: Any) -> bool:
     """Let the controller that has waited longest act; False when the state is full."""
     clock = state.clock[0]
     room = state.dirty.shape[0]
@@ -243,7 +243,7 @@ def _sync_next(program: Any, state: Any, whole: Any) -> bool:  # noqa: ARG001
     sets = state.sets.shape[0]
     if thing < sets:
         state.sets[thing].dirty = 0
-        done = sync_set(program, state, thing)
+        done = sync_set(program, state, thing, whole)
     else:
         w = thing - sets
         state.workloads[w].dirty = 0
@@ -253,7 +253,7 @@ def _sync_next(program: Any, state: Any, whole: Any) -> bool:  # noqa: ARG001
         elif program.workloads[w].kind == DEPLOYMENT:
             sync_deployment(program, state, w)
         elif program.workloads[w].kind == STATEFUL_SET:
-            done = sync_statefulset(program, state, w)
+            done = sync_statefulset(program, state, w, whole)
     if not done:
         _put_back(state, thing)
     return done
@@ -301,18 +301,18 @@ def _next_moment(program: Any, state: Any, until: int, whole: Any) -> int:
 
 
 @jit
-def _handle(program: Any, state: Any, timer: Any, whole: Any) -> None:  # noqa: ARG001
+def _handle(program: Any, state: Any, timer: Any, whole: Any) -> None:
     kind = timer.kind
     p = timer.pod
     slot = timer.container
     token = timer.token
     if kind == START:
         if state.pods[p].phase == PENDING:
-            start_pod(program, state, p)
+            start_pod(program, state, p, whole)
     elif kind == COMPLETE:
         complete(program, state, p)
     elif kind == RESTART:
-        restart_container(program, state, p, slot, token)
+        restart_container(program, state, p, slot, token, whole)
     elif kind == PROBE:
         probe_failed(state, p, slot, token)
     elif kind == AVAILABLE:

@@ -23,7 +23,7 @@ _BATCH = 4  # the least delay before each batch of pods, in ticks of `clock.seri
 
 
 @jit
-def sync_set(program: Any, state: Any, s: int) -> bool:
+def sync_set(program: Any, state: Any, s: int, whole: Any) -> bool:
     """Make or delete pods; return False, with nothing done, when the state has too little room."""
     clock = state.clock[0]
     owner = state.sets[s]
@@ -33,7 +33,7 @@ def sync_set(program: Any, state: Any, s: int) -> bool:
     if clock.pods + missing > state.pods.shape[0]:
         return False
     if missing > 0:
-        _create_in_batches(program, state, s, missing)
+        _create_in_batches(program, state, s, missing, whole)
     elif missing < 0:
         surplus = -missing
         if surplus > _BURST:
@@ -44,7 +44,7 @@ def sync_set(program: Any, state: Any, s: int) -> bool:
 
 
 @jit
-def _create_in_batches(program: Any, state: Any, s: int, count: int) -> None:
+def _create_in_batches(program: Any, state: Any, s: int, count: int, whole: Any) -> None:
     """Make 1, 2, 4, ... pods at a time (slowStartBatch); a later batch comes later."""
     clock = state.clock[0]
     wait = delay(state, _BATCH)
@@ -54,7 +54,7 @@ def _create_in_batches(program: Any, state: Any, s: int, count: int) -> None:
         if i == end:
             clock.late += wait
             end += i + 1
-        create_pod(program, state, s, state.sets[s].template, UNSET)
+        create_pod(program, state, s, state.sets[s].template, UNSET, whole)
     clock.late = 0
 
 

@@ -56,7 +56,7 @@ def schedule(program: Any, state: Any, p: int, whole: Any) -> None:
     if feasible == 0:
         _reject(program, state, p, whole)
     else:
-        bind(program, state, p, _best_node(program, state, p, feasible, whole))
+        bind(program, state, p, _best_node(program, state, p, feasible, whole), whole)
 
 
 @rare

@@ -59,7 +59,7 @@ class Batch:
 
     def reset(self) -> None:
         """Set every run back to the time before its first event; the arrays are used again."""
-        self._in_slices(loop.reset, self._stacked, self._state, self._seeds)
+        self._in_slices(loop.reset, self._stacked, self._state, self._seeds, self._whole)
 
     @property
     def state(self) -> State:

@@ -21,7 +21,7 @@ _BATCH = 4  # the least delay before each batch of pods, in ticks of `clock.seri
 
 
 @rare
-def sync_statefulset(program: Any, state: Any, w: int) -> bool:
+def sync_statefulset(program: Any, state: Any, w: int, whole: Any) -> bool:
     """Take the steps of a StatefulSet that are possible now.
 
     Returns:
@@ -45,7 +45,7 @@ def sync_statefulset(program: Any, state: Any, w: int) -> bool:
             late += wait
             end += ordinal + 1
         state.clock[0].late = late
-        step = _fill(program, state, w, ordinal)
+        step = _fill(program, state, w, ordinal, whole)
         state.clock[0].late = 0
         if step == _WAIT and not application.parallel:
             return True
@@ -56,13 +56,14 @@ def sync_statefulset(program: Any, state: Any, w: int) -> bool:
 
 
 @jit
-def _fill(program: Any, state: Any, w: int, ordinal: int) -> int:
+def _fill(program: Any, state: Any, w: int, ordinal: int, whole: Any) -> int:
     """See that there is a pod with an ordinal; say whether those after it must wait for it."""
     p = state.lists[ordinal].scratch
     if p == UNSET:
         template = _revision(program, state, w, ordinal)
         first = program.workloads[w].first_template
-        state.lists[ordinal].scratch = create_pod(program, state, first, template, ordinal)
+        p = create_pod(program, state, first, template, ordinal, whole)
+        state.lists[ordinal].scratch = p
         return _WAIT
     if state.pods[p].phase == FAILED or state.pods[p].phase == SUCCEEDED:
         state.lists[ordinal].scratch = UNSET
