@@ -14,7 +14,7 @@ import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from results.columns import Column, Row, check_columns, check_row
 from results.errors import ResultsError
@@ -24,7 +24,16 @@ from results.versions import SCHEMA_VERSION, upgrade_columns, upgrade_row
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["arrow_schema", "columns_of", "read_rows", "read_table", "write_chunk"]
+__all__ = [
+    "arrow_schema",
+    "columns_of",
+    "read_part",
+    "read_rows",
+    "read_table",
+    "rows_of",
+    "table_of",
+    "write_chunk",
+]
 
 _VERSION_KEY = b"schema_version"
 
@@ -68,15 +77,34 @@ def write_chunk(steps: Path, chunk: int, rows: Iterable[Row], columns: Sequence[
     Raises:
         ResultsError: A row does not fit the columns, or the file cannot be written.
     """
-    import pyarrow as pa  # noqa: PLC0415 # heavy: only who writes or reads Parquet pays for it
-    from pyarrow import parquet  # noqa: PLC0415 # likewise
+    from pyarrow import parquet  # noqa: PLC0415 # heavy: only who writes or reads Parquet pays
 
-    schema = arrow_schema(columns)
-    stored = [_to_storage(check_row(row, columns), columns) for row in rows]
-    table = pa.Table.from_pylist(stored, schema=schema)
+    table = table_of(rows, columns)
     path = steps / f"chunk={chunk}" / "steps.parquet"
     write_atomically(path, lambda file: parquet.write_table(table, file, compression="zstd"))
     return path
+
+
+def table_of(rows: Iterable[Row], columns: Sequence[Column]) -> "pa.Table":
+    """Return rows as a table with the columns' schema.
+
+    Raises:
+        ResultsError: A row does not fit the columns.
+    """
+    import pyarrow as pa  # noqa: PLC0415 # heavy: only who writes or reads Parquet pays for it
+
+    stored = [_to_storage(check_row(row, columns), columns) for row in rows]
+    return pa.Table.from_pylist(stored, schema=arrow_schema(columns))
+
+
+def rows_of(table: "pa.Table", source: str = "the table") -> list[Row]:
+    """Return the rows of a table of this package, as they were before they were written.
+
+    Raises:
+        ResultsError: The table's schema is not this package's.
+    """
+    _, columns = columns_of(table.schema, source)
+    return [_from_storage(row, columns) for row in table.to_pylist()]
 
 
 def read_table(files: Sequence[Path]) -> "pa.Table":
@@ -107,9 +135,40 @@ def read_rows(path: Path) -> list[Row]:
     Raises:
         ResultsError: The file is missing or damaged, or its version is not known.
     """
-    table = _read_file(path)
-    _, columns = columns_of(table.schema, str(path))
-    return [_from_storage(row, columns) for row in table.to_pylist()]
+    return rows_of(_read_file(path), str(path))
+
+
+def read_part(
+    file: IO[bytes], source: str, names: Sequence[str] | None = None, where: Any = None
+) -> "pa.Table":
+    """Read one Parquet file, as a table of this version of the schema.
+
+    Args:
+        file: The open file.
+        source: What to call it.
+        names: The columns that are wanted; all if not given.
+        where: A filter, as an expression of `pyarrow.compute`.
+
+    Raises:
+        ResultsError: The file is damaged, its version not known, or it has no such column.
+    """
+    import pyarrow as pa  # noqa: PLC0415 # heavy: only who writes or reads Parquet pays for it
+    from pyarrow import parquet  # noqa: PLC0415 # likewise
+
+    try:
+        opened = parquet.ParquetFile(file)
+        version, columns = columns_of(opened.schema_arrow, source)
+        known = {column.name for column in columns}
+        if version == SCHEMA_VERSION and where is None and names is not None:
+            return opened.read(columns=[name for name in names if name in known]).select(names)
+        table = _upgraded(opened.read(), source)
+        table = table if where is None else table.filter(where)
+        return table if names is None else table.select(names)
+    except (OSError, pa.ArrowException, KeyError) as error:
+        raise ResultsError(
+            f"cannot read {source}: {error}; ask for columns that it has, or, if it is damaged, "
+            "delete it and play its chunk again"
+        ) from error
 
 
 def _read_file(path: Path) -> "pa.Table":
@@ -124,14 +183,17 @@ def _read_file(path: Path) -> "pa.Table":
             f"cannot read {path} as Parquet: {error}; "
             "if it is damaged, delete it and write the chunk again"
         ) from error
-    version, columns = columns_of(table.schema, str(path))
+    return _upgraded(table, str(path))
+
+
+def _upgraded(table: "pa.Table", source: str) -> "pa.Table":
+    """Return a table as this version of the schema has it."""
+    version, columns = columns_of(table.schema, source)
     if version == SCHEMA_VERSION:
         return table
-    new = upgrade_columns(columns, version, source=str(path))
+    new = upgrade_columns(columns, version, source=source)
     old_rows = (_from_storage(row, columns) for row in table.to_pylist())
-    rows = [upgrade_row(row, source=str(path)) for row in old_rows]
-    stored = [_to_storage(check_row(row, new), new) for row in rows]
-    return pa.Table.from_pylist(stored, schema=arrow_schema(new))
+    return table_of([upgrade_row(row, source=source) for row in old_rows], new)
 
 
 def _field(column: Column) -> "pa.Field":

@@ -29,7 +29,17 @@ from results.versions import SCHEMA_VERSION
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Run", "RunInfo", "find_run", "list_runs", "new_run_id", "read_steps"]
+__all__ = [
+    "Run",
+    "RunInfo",
+    "checked_id",
+    "column_from",
+    "find_run",
+    "list_runs",
+    "make_folder",
+    "new_run_id",
+    "read_steps",
+]
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -52,6 +62,7 @@ class Run:
     started_at: str
     columns: tuple[Column, ...]
     parameters: dict[str, Any]
+    kind: str = "episode"  # or "sweep": then results.Sweep knows more of it
 
     @property
     def id(self) -> str:
@@ -95,7 +106,7 @@ class Run:
         Raises:
             ResultsError: The id is taken or is no name for a folder, or nothing can be written.
         """
-        path = Path(runs_dir) / (new_run_id() if run_id is None else _checked_id(run_id))
+        path = Path(runs_dir) / (new_run_id() if run_id is None else checked_id(run_id))
         if exist_ok and (path / "run.json").exists():
             run = cls.open(path)
         else:
@@ -105,7 +116,7 @@ class Run:
                 check_columns(columns),
                 json.loads(json.dumps(dict(parameters or {}), default=str)),
             )
-            _make_folder(path, exist_ok=exist_ok)
+            make_folder(path, exist_ok=exist_ok)
             write_json(path / "run.json", run._document())
         point_latest(path.parent, run.id)
         return run
@@ -122,12 +133,13 @@ class Run:
             raise ResultsError(f"{folder} is not a run: expected a folder with a run.json in it")
         document = read_json(folder / "run.json")
         try:
-            columns = tuple(_column(entry) for entry in document["columns"])
+            columns = tuple(column_from(entry) for entry in document["columns"])
             return cls(
                 folder,
                 document["started_at"],
                 columns,
                 cast("dict[str, Any]", document["parameters"]),
+                document.get("kind", "episode"),
             )
         except (KeyError, TypeError) as error:
             raise ResultsError(
@@ -260,6 +272,7 @@ class RunInfo:
     parameters: Mapping[str, Any] | None = None
     summary: Mapping[str, Any] | None = None
     problem: str | None = None
+    kind: str = "episode"
 
 
 def list_runs(runs_dir: str | Path = "runs") -> list[RunInfo]:
@@ -326,10 +339,15 @@ def _info(path: Path) -> RunInfo:
     except ResultsError as error:
         return RunInfo(path.name, path, "damaged", problem=str(error))
     state: Literal["ended", "unfinished"] = "unfinished" if summary is None else "ended"
-    return RunInfo(run.id, path, state, run.started_at, run.parameters, summary)
+    return RunInfo(run.id, path, state, run.started_at, run.parameters, summary, kind=run.kind)
 
 
-def _checked_id(run_id: str) -> str:
+def checked_id(run_id: str) -> str:
+    """Return a run's id.
+
+    Raises:
+        ResultsError: It can be no name of a folder.
+    """
     if run_id == LATEST or not _ID.fullmatch(run_id):
         raise ResultsError(
             f"{run_id!r} cannot be a run's id; expected up to 128 letters, digits, dots, "
@@ -338,7 +356,12 @@ def _checked_id(run_id: str) -> str:
     return run_id
 
 
-def _make_folder(path: Path, *, exist_ok: bool) -> None:
+def make_folder(path: Path, *, exist_ok: bool) -> None:
+    """Make a run's folder, and that of the runs if need be.
+
+    Raises:
+        ResultsError: It is there already, or cannot be made.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.mkdir(exist_ok=exist_ok)
@@ -355,8 +378,9 @@ def _make_folder(path: Path, *, exist_ok: bool) -> None:
         ) from error
 
 
-def _column(entry: dict[str, Any]) -> Column:
-    fields = tuple(_column(field) for field in entry["fields"])
+def column_from(entry: dict[str, Any]) -> Column:
+    """Return a column as `run.json` describes it."""
+    fields = tuple(column_from(field) for field in entry["fields"])
     return Column(entry["name"], entry["type"], entry["unit"], entry["meaning"], fields)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict, cast
 
+from results import EPISODE_COLUMNS as OF_ANY_EPISODE
 from results import STEP_COLUMNS, Column
 from sim_arena.actions import Action
 from sim_arena.clusters.base import Check
@@ -16,6 +17,7 @@ from sim_arena.observation import CONTAINER_FIELDS, FIELDS, Field, Observation
 
 __all__ = [
     "COLUMNS",
+    "EPISODE_COLUMNS",
     "ChangeRecord",
     "EpisodeResult",
     "StepRecord",
@@ -199,3 +201,22 @@ COLUMNS: tuple[Column, ...] = (
     *(_column(source, OBS) for source in FIELDS),
 )
 """The columns of a row: those of every run, then what the arena adds."""
+
+EPISODE_COLUMNS: tuple[Column, ...] = (
+    *OF_ANY_EPISODE,
+    Column("trace_sha256", "str", "", "digest of the trace file"),
+    Column("cluster", "str", "", "the cluster that the traces were replayed on"),
+    Column("nodes", "str", "", "the cluster's nodes: a short form, or a path of manifests"),
+    Column("namespace", "str", "", "the workload's namespace in the trace"),
+    Column("deploy", "str", "", "the workload's name in the trace"),
+    Column("cause", "str", "", "what is wrong with the trace, where a manifest says it"),
+    Column("replay", "str", "", "simkube or plain"),
+    Column("max_steps", "int", "steps", "the step limit"),
+    Column("guardrails", "json", "", "the bounds that no action crosses"),
+    Column("step_sizes", "json", "", "how far an action goes when the policy does not say"),
+    Column("last_ready", "int", "pods", "Running with every container ready, seen last"),
+    Column("last_pending", "int", "pods", "in phase Pending, seen last"),
+    Column("last_total", "int", "pods", "in any phase, seen last"),
+    Column("repair", "json", "", "what is different after the last step, field by field"),
+)
+"""The columns of an episode's row in a sweep; all that decides how it goes is among them."""
