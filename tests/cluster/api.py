@@ -5,7 +5,7 @@ disk by address, and a test's control plane may get the address of an earlier on
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 from urllib.parse import quote
@@ -138,6 +138,20 @@ class Api:
         """All objects of a collection."""
         items: list[Json] = self.request("get", path)["items"] or []
         return items
+
+    def watch(self, path: str, since: str) -> Iterator[Json]:
+        """Changes of a collection, as they come; ends when the server ends it.
+
+        Args:
+            path: the collection's.
+            since: the resource version from which on to tell.
+        """
+        options = {"watch": True, "resource_version": since, "serialize": False}
+        response = self._dynamic.request("get", path, **options)
+        rest = b""
+        for part in response.stream(None, decode_content=False):
+            *lines, rest = (rest + part).split(b"\n")
+            yield from map(json.loads, lines)
 
     def _resource(self, version: str, kind: str) -> _Resource:
         if (version, kind) not in self._resources:

@@ -332,7 +332,10 @@ _NAMESPACED_COLLECTIONS = (
     ("replicasets", "/apis/apps/v1"),
     ("resourcequotas", "/api/v1"),
     ("limitranges", "/api/v1"),
+    ("poddisruptionbudgets", "/apis/policy/v1"),
+    ("services", "/api/v1"),
     ("pods", "/api/v1"),
+    ("persistentvolumeclaims", "/api/v1"),
 )
 
 

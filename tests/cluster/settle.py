@@ -88,12 +88,14 @@ class Settler:
 
     Attributes:
         quiet_s: for how long nothing may have changed, in seconds.
+        poll_s: the pause between two looks, in seconds.
         kinds: the kinds of workload that there can be.
     """
 
-    def __init__(self, plane: ControlPlane, quiet_s: float = 0.2) -> None:
+    def __init__(self, plane: ControlPlane, quiet_s: float = 0.2, poll_s: float = _POLL_S) -> None:
         self.plane = plane
         self.quiet_s = quiet_s
+        self.poll_s = poll_s
         self.kinds = WORKLOAD_KINDS
 
     def look(self) -> tuple[State, str | None]:
@@ -140,7 +142,7 @@ class Settler:
             if now > deadline:
                 self.plane.processes.check()
                 raise NotSettledError(f"not settled after {deadline_s:g} s: {reason}")
-            time.sleep(_POLL_S)
+            time.sleep(self.poll_s)
 
 
 def _at_work(state: State, work: Work) -> str | None:
@@ -302,6 +304,8 @@ def _waits_for_time(obj: Json) -> bool:
         return not spec.get("suspend")
     if obj["kind"] == "Job":
         return _job_waits(spec, status)
+    if any(c["type"] == "ReplicaFailure" for c in status.get("conditions") or []):
+        return True  # tries again, after longer and longer pauses
     return bool(status.get("readyReplicas", 0) != status.get("availableReplicas", 0))
 
 

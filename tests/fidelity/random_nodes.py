@@ -15,6 +15,7 @@ PREFERENCE = Taint("busy", "", "PreferNoSchedule")
 
 _SHAPES = ((2000, 4), (4000, 8), (4000, 16), (8000, 16), (8000, 32), (16000, 32), (3920, 13))
 _GIB = 1 << 30
+DISK_GIB = 100
 
 
 def random_nodes(dice: Dice, features: set[str]) -> list[Node]:
@@ -48,8 +49,17 @@ def _node(dice: Dice, number: int, shape: tuple[int, int], zones: int, features:
         labels=labels,
         taints=_taints(dice, features),
         unschedulable="cordons" in features and dice.chance(30),
-        extended={GPU: dice.between(1, 4)} if "extended" in features and dice.chance(50) else {},
+        extended=_extended(dice, features),
     )
+
+
+def _extended(dice: Dice, features: set[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    if "extended" in features and dice.chance(50):
+        found[GPU] = dice.between(1, 4)
+    if "ephemeral-storage" in features and dice.chance(80):
+        found["ephemeral-storage"] = DISK_GIB * _GIB
+    return found
 
 
 def _taints(dice: Dice, features: set[str]) -> tuple[Taint, ...]:

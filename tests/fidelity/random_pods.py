@@ -4,13 +4,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from sim_arena.nodes import Node
-from tests.fidelity.random_nodes import GPU, HOSTNAME, PREFERENCE, TAINTS, ZONE
+from tests.fidelity.random_nodes import DISK_GIB, GPU, HOSTNAME, PREFERENCE, TAINTS, ZONE
 from traces.generator.dice import Dice
 
 Object = dict[str, Any]
 
 _ZONES = ("zone-a", "zone-b", "zone-c")
 _MIB = 1 << 20
+PRIORITIES = {"low": -5, "high": 100, "higher": 1000, "polite": 500}
+# Never made, made with the first event, made with a later one.
+CLAIMS = ("missing", "early", "late")
 
 
 class PodMaker:
@@ -38,6 +41,9 @@ class PodMaker:
             self._add_tolerations,
             self._add_gate,
             self._add_priority,
+            self._add_host_port,
+            self._add_volumes,
+            self._add_pod_level,
         ):
             add(spec)
         self._add_spread(spec, labels)
@@ -59,6 +65,8 @@ class PodMaker:
             values["cpu"] = f"{max(1, self._share(node.cpu))}m"
         if not self._may("no-requests", 20):
             values["memory"] = f"{max(1, self._share(node.memory // _MIB))}Mi"
+        if self._may("ephemeral-storage", 40):
+            values["ephemeral-storage"] = f"{self._share(DISK_GIB)}Gi"
         if "extended" in self._features and dice.chance(30):
             return {"requests": {**values, GPU: "1"}, "limits": {GPU: "1"}}
         if values and self._may("limits-only", 30):
@@ -162,7 +170,37 @@ class PodMaker:
 
     def _add_priority(self, spec: Object) -> None:
         if self._may("priorities", 70):
-            spec["priorityClassName"] = self._dice.pick(("low", "high", "higher", "polite"))
+            spec["priorityClassName"] = self._dice.pick(tuple(PRIORITIES))
+
+    def _add_host_port(self, spec: Object) -> None:
+        if self._may("host-ports", 40):
+            port = {"containerPort": 80, "hostPort": self._dice.pick((8080, 8081))}
+            spec["containers"][0]["ports"] = [port]
+
+    def _add_volumes(self, spec: Object) -> None:
+        """Volumes that cost nothing, and claims: some that come late, some that never come."""
+        if not self._may("volumes", 50):
+            return
+        volume: Object = {"name": "data"}
+        if self._dice.chance(40):
+            volume["emptyDir"] = {}
+        else:
+            volume["persistentVolumeClaim"] = {"claimName": self._dice.pick(CLAIMS)}
+        spec["volumes"] = [volume]
+        spec["containers"][0]["volumeMounts"] = [{"name": "data", "mountPath": "/data"}]
+
+    def _add_pod_level(self, spec: Object) -> None:
+        if not self._may("pod-level", 50):
+            return
+        resources = {name: amounts for name, amounts in self.resources().items() if amounts}
+        for amounts in resources.values():
+            amounts.pop(GPU, None)
+            amounts.pop("ephemeral-storage", None)
+        if not all(resources.values()):
+            return
+        for container in [*spec["containers"], *spec.get("initContainers", ())]:
+            container["resources"] = {}
+        spec["resources"] = resources
 
     def _add_spread(self, spec: Object, labels: dict[str, str]) -> None:
         if not self._may("spread", 60):

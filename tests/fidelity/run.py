@@ -28,6 +28,7 @@ from tests.fidelity.store import (
     write,
 )
 from tests.fidelity.switches import Switches
+from tests.fidelity.watching import Watcher
 
 FOLDER = Path("build/fidelity")
 DATA = Path(__file__).parent / "data"
@@ -45,17 +46,17 @@ def play(seeds: Iterable[int], folder: Path, switches: Switches) -> Iterator[Rec
     """
     known = versions()
     with ExitStack() as stack:
-        plane: ControlPlane | None = None
         played = 0
         for seed in seeds:
             scenario = make_scenario(seed, switches)
             path = recording_file(folder, scenario)
             if not path.exists():
-                if plane is None or played % _RESTART_AFTER == 0:
+                if played % _RESTART_AFTER == 0:
                     stack.close()
                     plane = stack.enter_context(ControlPlane())
+                    watcher = stack.enter_context(Watcher(plane.api))
                 played += 1
-                recording = record(plane, scenario, f"v{seed}")
+                recording = record(plane, watcher, scenario, f"v{seed}")
                 write([recording_row(recording, known)], RECORDINGS, path)
             yield from map(recording_of, read([path]))
 
@@ -78,14 +79,17 @@ def publish(seeds: Iterable[int], folder: Path, switches: Switches, rows: list[R
 def main(arguments: list[str] | None = None) -> int:
     """Run; the exit status is 1 where a scenario does not agree."""
     chosen = _parser().parse_args(arguments)
-    switches = Switches().on(chosen.more).off(chosen.less)
-    seeds = range(chosen.seed, chosen.seed + chosen.count)
+    switches = Switches().always(chosen.more).off(chosen.less)
+    seeds = range(chosen.seed, chosen.seed + chosen.count, chosen.every)
     source = recorded if chosen.recorded else play
     rows: list[Row] = []
     differing = number = 0
     began = time.monotonic()
     for recording in source(seeds, chosen.folder / "recordings", switches):
         number += 1
+        if chosen.only_play:
+            _say(_line(recording))
+            continue
         found = compare(recording)
         rows += found
         wrong = [row for row in found if not row["agrees_with_more"]]
@@ -96,12 +100,18 @@ def main(arguments: list[str] | None = None) -> int:
         if recording.error is not None and not found:
             _say(f"seed {recording.scenario.seed}: {recording.error}")
         if not chosen.recorded:
-            _say(f"{recording.scenario.seed}: {len(found)} moments, {recording.wall_s:.1f} s")
+            _say(_line(recording))
     write(rows, COMPARISONS, chosen.folder / "comparison.parquet")
     if chosen.publish:
         publish(seeds, chosen.folder / "recordings", switches, rows)
     _say(_summary(rows, number, differing, time.monotonic() - began))
     return 1 if differing else 0
+
+
+def _line(recording: Recording) -> str:
+    error = "" if recording.error is None else f"; {recording.error}"
+    seconds = f"{recording.wall_s:.1f} s"
+    return f"{recording.scenario.seed}: {len(recording.moments)} moments, {seconds}{error}"
 
 
 def _summary(rows: list[Row], scenarios: int, differing: int, seconds: float) -> str:
@@ -128,10 +138,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--count", type=int, default=20, help="how many scenarios")
     add("--folder", type=Path, default=FOLDER, help="where recordings and the comparison go")
     add("--recorded", action="store_true", help="compare what is recorded, play nothing")
+    add("--every", type=int, default=1, help="only one scenario in so many")
+    add("--only-play", action="store_true", help="compare nothing")
     add("--publish", action="store_true", help="put all of it into tests/fidelity/data")
     add("--reasons", action="store_true", help="also show moments whose messages differ")
     add(
-        "--with", dest="more", action="append", default=[], metavar="SWITCH", help="kind or feature"
+        "--with", dest="more", action="append", default=[], metavar="FEATURE", help="in every scenario"
     )
     add("--without", dest="less", action="append", default=[], metavar="SWITCH")
     return parser

@@ -17,18 +17,24 @@ from sim_arena.nodes import Node
 from tests.fidelity.random_nodes import random_nodes
 from tests.fidelity.random_objects import API_VERSIONS, ObjectMaker
 from tests.fidelity.random_pods import PodMaker
+from tests.fidelity.random_surroundings import SurroundingsMaker
 from tests.fidelity.switches import Switches
-from traces import Trace, dumps, loads
+from traces import Trace, dumps, loads, object_hash
 from traces.generator.dice import Dice
 
-VERSION = 1
+VERSION = 2
 """Goes up with every change of what a seed gives."""
 
 _NAMES = ("api", "web", "cart", "search", "mail", "queue", "cache", "db", "auth", "feed", "log")
 NAMESPACES = ("shop", "media")
 # As SimKube's own table has them.
-_PATHS = {"Pod": "", "ReplicaSet": "/spec"}
-_PRIORITIES = {"low": -5, "high": 100, "higher": 1000, "polite": 500}
+_PATHS = {
+    "Pod": "",
+    "ReplicaSet": "/spec",
+    "CronJob": "/spec/jobTemplate/spec/template",
+}
+_START = 1_700_000_000
+_MINUTE = 60
 
 Object = dict[str, Any]
 
@@ -44,6 +50,12 @@ class Scenario:
         nodes: the cluster.
         replay: `simkube` or `plain`, see `sim_arena.engine.Parameters`.
         features: names of the features that may come up in it.
+        delays: SimKube's lifecycle parameters in milliseconds: of pulling images and its jitter,
+            of starting and its jitter.
+        speed: divides pauses and the pods' running times, as in SimKube.
+        start_second: of the minute at which the first event is to be played, for schedules;
+            None where any will do.
+        tail: for how many seconds it is watched after the last event.
     """
 
     seed: int
@@ -52,12 +64,16 @@ class Scenario:
     nodes: tuple[Node, ...]
     replay: Literal["simkube", "plain"]
     features: tuple[str, ...]
+    delays: tuple[int, int, int, int] = (0, 0, 0, 0)
+    speed: float = 1.0
+    start_second: int | None = None
+    tail: int = 5
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """The kinds of its objects, sorted."""
         found = {o["kind"] for e in self.trace["events"] for o in e["applied_objs"]}
-        return tuple(sorted(found))
+        return tuple(sorted(found & API_VERSIONS.keys()))
 
 
 def make_scenario(seed: int, switches: Switches | None = None) -> Scenario:
@@ -74,41 +90,106 @@ class _Maker:
         self.replay: Literal["simkube", "plain"] = (
             "plain" if "plain" in self.features else "simkube"
         )
-        # SimKube cannot rewrite a ReplicaSet's template: see the notes on its table of paths.
-        self.kinds = [
-            kind
-            for kind, weight in switches.kinds.items()
-            for _ in range(weight)
-            if kind != "ReplicaSet" or self.replay == "plain"
-        ]
+        self._drop_what_cannot_be()
+        self.kinds = self._kinds(switches)
         self.nodes = random_nodes(dice, self.features)
         pods = PodMaker(dice, self.nodes, self.features)
         most = 20 if dice.chance(15) else 8
         self.objects = ObjectMaker(dice, pods, self.features, most)
         self.live: dict[str, Object] = {}
-        self.gone: list[Object] = []
+        self.gone: dict[str, Object] = {}
         self.namespaces = NAMESPACES if dice.chance(30) else NAMESPACES[:1]
+        self.surroundings = SurroundingsMaker(dice, self.namespaces, self.features)
+
+    def _drop_what_cannot_be(self) -> None:
+        if self.replay == "plain":
+            self.features -= {"lifecycles", "delays"}
+        else:
+            self.features -= {"host-ports"}
+        if "priorities" not in self.features:
+            self.features -= {"disruption-budgets"}
+
+    def _kinds(self, switches: Switches) -> list[str]:
+        without: set[str] = set()
+        if self.replay == "simkube":
+            # SimKube cannot rewrite a ReplicaSet's template: see the notes on its table of paths.
+            without.add("ReplicaSet")
+        if "cronjobs" not in self.features:
+            without.add("CronJob")
+        if "quotas" in self.features and not self.dice.chance(15):
+            without.add("Pod")  # a refused Pod ends SimKube's run
+        if self.features & {"quotas", "limit-ranges"}:
+            # Nothing in a DaemonSet's status tells that its pods were refused: see settle.py.
+            without.add("DaemonSet")
+        weights = switches.kinds.items()
+        return [kind for kind, weight in weights for _ in range(weight) if kind not in without]
 
     def scenario(self) -> Scenario:
-        few = self.dice.chance(65)
-        count = self.dice.between(1, 4) if few else self.dice.between(5, 12)
+        dice = self.dice
+        few = dice.chance(65)
+        count = dice.between(1, 4) if few else dice.between(5, 12)
         waiting = self._names(count)
+        names = list(waiting)
+        # What takes time is waited for, so there is less of it.
+        timed = bool(self.features & {"lifecycles", "delays", "quotas", "cronjobs"})
         events: list[Object] = []
-        time = 1_700_000_000
-        number = self.dice.between(1, 8)
-        for index in range(number):
+        time = _START
+        for index in range(dice.between(1, 5 if timed else 8)):
             events.append(self._event(time, waiting, first=index == 0))
-            time += self.dice.between(5, 30)
-        if self.cluster_objects():
-            events[0]["applied_objs"] = [*self.cluster_objects(), *events[0]["applied_objs"]]
+            time += dice.between(3, 9) if timed else dice.between(5, 30)
+        events[0]["applied_objs"] = [*self.surroundings.first(names), *events[0]["applied_objs"]]
+        lasts = events[-1]["ts"] - _START
+        kinds = {obj["kind"] for event in events for obj in event["applied_objs"]}
+        start_second, tail = self._window(lasts, kinds, timed=timed)
         return Scenario(
             self.seed,
             VERSION,
-            _trace(events),
+            _trace(events, self._lifecycles(events)),
             tuple(self.nodes),
             self.replay,
             tuple(sorted(self.features)),
+            self._delays(),
+            self.dice.pick((0.5, 2.0, 4.0)) if "speed" in self.features else 1.0,
+            start_second,
+            tail,
         )
+
+    def _window(self, lasts: int, kinds: set[str], *, timed: bool) -> tuple[int | None, int]:
+        """When to start and how long to go on, so that the slots of schedules fall inside."""
+        dice = self.dice
+        if "CronJob" not in kinds:
+            return None, dice.between(5, 20) if timed else 5
+        start = dice.between(25, 50)
+        slots = 2 if dice.chance(30) else 1
+        end = slots * _MINUTE - start + dice.between(6, 20)
+        return start, max(5, end - lasts)
+
+    def _delays(self) -> tuple[int, int, int, int]:
+        if "delays" not in self.features:
+            return (0, 0, 0, 0)
+        pull, startup = self._delay(), self._delay()
+        return (*pull, *startup)
+
+    def _delay(self) -> tuple[int, int]:
+        """A delay and its jitter: fixed where they are equal, none where the jitter is 0."""
+        delay = self.dice.between(0, 20) * 100
+        return (delay, delay if self.dice.chance(70) else delay + self.dice.between(1, 10) * 100)
+
+    def _lifecycles(self, events: list[Object]) -> dict[tuple[str, str], Object]:
+        if "lifecycles" not in self.features:
+            return {}
+        found: dict[tuple[str, str], Object] = {}
+        for obj in (obj for event in events for obj in event["applied_objs"]):
+            often = 90 if obj["kind"] in ("Job", "CronJob") else 35
+            if obj["kind"] in API_VERSIONS and _key(obj) not in found and self.dice.chance(often):
+                found[_key(obj)] = {1: [self._run() for _ in range(self.dice.between(1, 4))]}
+        return found
+
+    def _run(self) -> Object:
+        """How long a pod runs; now and then without an end."""
+        if self.dice.chance(12):
+            return {"Running": _START}
+        return {"Finished": [_START, _START + self.dice.between(1, 12)]}
 
     def _names(self, count: int) -> list[str]:
         return [f"{name}-{i}" for i, name in enumerate(self.dice.some(_NAMES * 2, count))]
@@ -125,6 +206,8 @@ class _Maker:
             del waiting[:part]
         for _ in range(self.dice.between(0 if applied else 1, 2)):
             self._touch(applied, deleted, touched)
+        if not first:
+            applied = [*self.surroundings.later(), *applied]
         return {
             "ts": time,
             "applied_objs": copy.deepcopy(applied),
@@ -133,13 +216,21 @@ class _Maker:
 
     def _touch(self, applied: list[Object], deleted: list[Object], touched: set[str]) -> None:
         """Change or delete one object that this event leaves alone so far."""
+        if self.gone and "again" in self.features and self.dice.chance(40):
+            name = self.dice.pick(tuple(self.gone))
+            if name not in touched:
+                touched.add(name)
+                self.live[name] = self.gone.pop(name)
+                applied.append(self.live[name])
+                return
         names = [name for name in self.live if name not in touched]
         if not names:
             return
         name = self.dice.pick(names)
         touched.add(name)
         if self.dice.chance(20):
-            deleted.append(_identity(self.live.pop(name)))
+            self.gone[name] = self.live.pop(name)
+            deleted.append(_identity(self.gone[name]))
             return
         self.objects.change(self.live[name])
         applied.append(self.live[name])
@@ -149,36 +240,11 @@ class _Maker:
         self.live[name] = self.objects.workload(kind, name, self.dice.pick(self.namespaces))
         return self.live[name]
 
-    def cluster_objects(self) -> list[Object]:
-        """Objects that are no workloads: they come first."""
-        found: list[Object] = []
-        if "priorities" in self.features:
-            found += [_priority_class(name, value) for name, value in _PRIORITIES.items()]
-        for namespace in self.namespaces:
-            if "quotas" in self.features:
-                hard = {"pods": str(3 + self.seed % 7)}
-                found.append(_namespaced("ResourceQuota", "quota", namespace, {"hard": hard}))
-            if "limit-ranges" in self.features:
-                limit = {"type": "Container", "defaultRequest": {"cpu": "150m"}}
-                limit["default"] = {"memory": "300Mi"}
-                found.append(_namespaced("LimitRange", "limits", namespace, {"limits": [limit]}))
-        return found
 
-
-def _priority_class(name: str, value: int) -> Object:
-    policy = {"preemptionPolicy": "Never"} if name == "polite" else {}
-    return {
-        "apiVersion": "scheduling.k8s.io/v1",
-        "kind": "PriorityClass",
-        "metadata": {"name": name},
-        "value": value,
-        **policy,
-    }
-
-
-def _namespaced(kind: str, name: str, namespace: str, spec: Object) -> Object:
-    metadata = {"name": name, "namespace": namespace}
-    return {"apiVersion": "v1", "kind": kind, "metadata": metadata, "spec": spec}
+def _key(obj: Object) -> tuple[str, str]:
+    """An object's kind and name, as the lifecycles have them."""
+    metadata = obj["metadata"]
+    return f"{obj['apiVersion']}.{obj['kind']}", f"{metadata['namespace']}/{metadata['name']}"
 
 
 def _identity(obj: Object) -> Object:
@@ -186,17 +252,22 @@ def _identity(obj: Object) -> Object:
     return {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": metadata}
 
 
-def _trace(events: list[Object]) -> Trace:
+def _trace(events: list[Object], lifecycles: dict[tuple[str, str], Object]) -> Trace:
     tracked = {
         f"{version}.{kind}": {"podSpecTemplatePaths": [_PATHS.get(kind, "/spec/template")]}
         for kind, version in API_VERSIONS.items()
     }
+    index: dict[str, dict[str, int]] = {}
+    for obj in (obj for event in events for obj in event["applied_objs"]):
+        if obj["kind"] in API_VERSIONS:
+            kind, name = _key(obj)
+            index.setdefault(kind, {})[name] = object_hash(obj["spec"])
     document: Any = {
         "version": 2,
         "config": {"trackedObjects": tracked},
         "events": events,
-        "index": {},
-        "pod_lifecycles": {},
+        "index": index,
+        "pod_lifecycles": lifecycles,
     }
     return loads(dumps(document))
 
@@ -220,9 +291,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fidelity.scenarios", description=__doc__)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--with", dest="more", action="append", default=[], metavar="SWITCH")
+    parser.add_argument("--with", dest="more", action="append", default=[], metavar="FEATURE")
     chosen = parser.parse_args(arguments)
-    scenario = make_scenario(chosen.seed, Switches().on(chosen.more))
+    scenario = make_scenario(chosen.seed, Switches().always(chosen.more))
     folder: Path = chosen.out
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "trace.sktrace").write_bytes(dumps(scenario.trace))

@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sim_arena.nodes import Node, Taint
-from tests.fidelity.recording import Counts, Moment, Recording
+from tests.fidelity.recording import Application, Counts, Moment, Recording
 from tests.fidelity.scenarios import Scenario
+from tests.fidelity.watching import LogRow
 from traces import dumps, loads
 
 Row = dict[str, Any]
@@ -41,6 +42,24 @@ _MOMENT = pa.struct(
         ("placements", pa.list_(_PLACEMENT)),
     ]
 )
+_APPLICATION = pa.struct(
+    [
+        ("event", pa.int32()),
+        ("verb", pa.string()),
+        ("thing", pa.string()),
+        ("began_ns", pa.int64()),
+        ("ended_ns", pa.int64()),
+    ]
+)
+_LOG = pa.struct(
+    [
+        ("at_ns", pa.int64()),
+        ("revision", pa.int64()),
+        ("verb", pa.string()),
+        ("thing", pa.int32()),
+        ("fields", pa.string()),
+    ]
+)
 RECORDINGS = pa.schema(
     [
         ("seed", pa.int64()),
@@ -54,6 +73,14 @@ RECORDINGS = pa.schema(
         ("moments", pa.list_(_MOMENT)),
         ("error", pa.string()),
         ("wall_s", pa.float64()),
+        # From version 2 on; null before.
+        ("delays_ms", pa.list_(pa.int32())),
+        ("speed", pa.float64()),
+        ("start_second", pa.int32()),
+        ("tail_s", pa.int32()),
+        ("start_s", pa.int64()),
+        ("applications", pa.list_(_APPLICATION)),
+        ("log", pa.list_(_LOG)),
     ]
 )
 
@@ -97,6 +124,15 @@ def recording_row(recording: Recording, versions: dict[str, str]) -> Row:
         "moments": [_moment_row(moment) for moment in recording.moments],
         "error": recording.error,
         "wall_s": recording.wall_s,
+        "delays_ms": list(scenario.delays),
+        "speed": scenario.speed,
+        "start_second": scenario.start_second,
+        "tail_s": scenario.tail,
+        "start_s": recording.start_s,
+        "applications": [
+            dict(zip(_APPLICATION.names, found, strict=True)) for found in recording.applications
+        ],
+        "log": [dict(zip(_LOG.names, found, strict=True)) for found in recording.log],
     }
 
 
@@ -123,6 +159,7 @@ def recording_of(row: Row) -> Recording:
         nodes,
         row["replay"],
         tuple(row["features"]),
+        *_later_fields(row),
     )
     moments = tuple(
         Moment(
@@ -137,4 +174,21 @@ def recording_of(row: Row) -> Recording:
         )
         for moment in row["moments"]
     )
-    return Recording(scenario, moments, row["error"], row["wall_s"])
+    applications = tuple(Application(*found.values()) for found in row.get("applications") or ())
+    log = tuple(LogRow(*found.values()) for found in row.get("log") or ())
+    return Recording(
+        scenario,
+        moments,
+        row["error"],
+        row["wall_s"],
+        row.get("start_s"),
+        applications,
+        log,
+    )
+
+
+def _later_fields(row: Row) -> tuple[Any, ...]:
+    """What scenarios have from version 2 on."""
+    if row.get("delays_ms") is None:
+        return ()
+    return (tuple(row["delays_ms"]), row["speed"], row["start_second"], row["tail_s"])

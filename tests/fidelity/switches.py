@@ -4,7 +4,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 # How often a workload is of a kind, relative to the others.
-_KINDS = {"Deployment": 8, "StatefulSet": 4, "Pod": 3, "ReplicaSet": 2}
+_KINDS = {
+    "Deployment": 8,
+    "StatefulSet": 4,
+    "Pod": 3,
+    "ReplicaSet": 2,
+    "DaemonSet": 3,
+    "Job": 4,
+    "CronJob": 12,  # only with the feature cronjobs
+}
 # In how many of 100 scenarios a feature may come up.
 _FEATURES = {
     "zones": 50,
@@ -21,21 +29,29 @@ _FEATURES = {
     "node-selector": 35,
     "node-affinity": 30,
     "gates": 5,
-    "min-ready": 6,
+    "min-ready": 10,
     "strategy": 50,
     "paused": 8,
     "deletion-cost": 8,
     "plain": 30,
-}
-LATER_KINDS = {"DaemonSet": 3, "Job": 3}
-LATER_FEATURES = {
-    "prefer-no-schedule": 20,
-    "preferred-affinity": 25,
+    "prefer-no-schedule": 15,
+    "preferred-affinity": 20,
     "priorities": 30,
-    "spread": 30,
-    "pod-affinity": 30,
-    "quotas": 15,
-    "limit-ranges": 15,
+    "disruption-budgets": 40,  # only with priorities
+    "spread": 25,
+    "pod-affinity": 25,
+    "services": 8,
+    "host-ports": 15,  # SimKube takes them away
+    "quotas": 12,
+    "limit-ranges": 12,
+    "volumes": 10,
+    "ephemeral-storage": 8,
+    "pod-level": 6,  # requests of the whole pod
+    "lifecycles": 40,  # pods that end; with SimKube only
+    "delays": 30,  # of pods' starting; with SimKube only
+    "speed": 10,
+    "cronjobs": 8,
+    "again": 25,  # deleted objects that are applied again
 }
 
 
@@ -51,22 +67,19 @@ class Switches:
     kinds: Mapping[str, int] = field(default_factory=lambda: dict(_KINDS))
     features: Mapping[str, int] = field(default_factory=lambda: dict(_FEATURES))
 
-    def on(self, names: Iterable[str]) -> "Switches":
-        """The same with more kinds or features switched on.
+    def always(self, names: Iterable[str]) -> "Switches":
+        """The same with some features in every scenario.
 
         Raises:
-            ValueError: There is no such switch.
+            ValueError: There is no such feature.
         """
-        kinds, features = dict(self.kinds), dict(self.features)
+        features = dict(self.features)
         for name in names:
-            if name in _KINDS | LATER_KINDS:
-                kinds[name] = (_KINDS | LATER_KINDS)[name]
-            elif name in _FEATURES | LATER_FEATURES:
-                features[name] = (_FEATURES | LATER_FEATURES)[name]
-            else:
-                known = ", ".join([*_KINDS, *LATER_KINDS, *_FEATURES, *LATER_FEATURES])
-                raise ValueError(f"expected a kind or feature of {known}; found {name!r}")
-        return replace(self, kinds=kinds, features=features)
+            if name not in _FEATURES:
+                known = ", ".join(_FEATURES)
+                raise ValueError(f"expected a feature of {known}; found {name!r}")
+            features[name] = 100
+        return replace(self, features=features)
 
     def off(self, names: Iterable[str]) -> "Switches":
         """The same with some kinds or features switched off."""
