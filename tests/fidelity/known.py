@@ -1,3 +1,7 @@
 """Scenarios that disagree for a reason that is known; whoever removes the reason empties this."""
 
-KNOWN: dict[int, str] = {}
+KNOWN: dict[tuple[int, int], str] = {}
+"""By version and seed."""
+
+NOT_MODELLED_YET = ("DaemonSet", "Job", "CronJob", "quotas", "limit-ranges", "volumes")
+"""Kinds and features of scenarios that the engine does not model."""

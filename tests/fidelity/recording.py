@@ -204,9 +204,7 @@ def record(plane: ControlPlane, watcher: Watcher, scenario: Scenario, prefix: st
         ]
         log = tuple(as_log(watcher.changes(), start, replay.namespaces))
     wall = time.monotonic() - began
-    return Recording(
-        scenario, tuple(moments), error, wall, start // _NS, tuple(applications), log
-    )
+    return Recording(scenario, tuple(moments), error, wall, start // _NS, tuple(applications), log)
 
 
 def _await_end_of_namespaces(plane: ControlPlane) -> None:

@@ -143,7 +143,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--publish", action="store_true", help="put all of it into tests/fidelity/data")
     add("--reasons", action="store_true", help="also show moments whose messages differ")
     add(
-        "--with", dest="more", action="append", default=[], metavar="FEATURE", help="in every scenario"
+        "--with",
+        dest="more",
+        action="append",
+        default=[],
+        metavar="FEATURE",
+        help="in every scenario",
     )
     add("--without", dest="less", action="append", default=[], metavar="SWITCH")
     return parser

@@ -20,7 +20,7 @@ def recordings() -> list[Row]:
 def test_what_really_happened_can_happen(recordings: list[Row], part: int) -> None:
     wrong: list[str] = []
     for row in recordings[part::PARTS]:
-        if row["seed"] in KNOWN:
+        if (row["version"], row["seed"]) in KNOWN:
             continue
         recording = recording_of(row)
         for found in compare(recording):

@@ -125,7 +125,7 @@ class Watcher:
         with self._lock:
             before = self._last.get(uid, {})
             changed = {key: value for key, value in fields.items() if before.get(key) != value}
-            changed |= {key: None for key in before.keys() - fields.keys()}
+            changed |= dict.fromkeys(before.keys() - fields.keys())
             self._newest[uid] = revision
             if verb == "DELETED":
                 self._last.pop(uid, None)
