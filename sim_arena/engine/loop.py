@@ -41,13 +41,14 @@ from sim_arena.engine.state import (
 from sim_arena.engine.statefulset import sync_statefulset
 from traces.arithmetic import UNSET
 
-__all__ = ["advance", "reset"]
+__all__ = ["advance", "handle", "program_at", "reset", "state_at", "sync_next"]
 
 _FAR = 1 << 62
 
 
 @jit
-def _program_at(programs: Any, b: int) -> Any:
+def program_at(programs: Any, b: int) -> Any:
+    """Return the program of one run of a batch."""
     return Arrays(
         programs.header[b],
         programs.nodes[b],
@@ -69,7 +70,8 @@ def _program_at(programs: Any, b: int) -> Any:
 
 
 @jit
-def _state_at(states: Any, b: int) -> Any:
+def state_at(states: Any, b: int) -> Any:
+    """Return the state of one run of a batch."""
     return State(
         states.clock[b],
         states.nodes[b],
@@ -94,7 +96,7 @@ def _state_at(states: Any, b: int) -> Any:
 def reset(programs: Any, states: Any, seeds: Any, whole: Any, first: int, end: int) -> None:
     """Set the runs `first` to `end - 1` of a batch back to the time before the first event."""
     for b in range(first, end):
-        _reset(_program_at(programs, b), _state_at(states, b), seeds[b], whole)
+        _reset(program_at(programs, b), state_at(states, b), seeds[b], whole)
 
 
 @jit
@@ -196,8 +198,8 @@ def advance(
         end: the run after the last one.
     """
     for b in range(first, end):
-        program = _program_at(programs, b)
-        state = _state_at(states, b)
+        program = program_at(programs, b)
+        state = state_at(states, b)
         clock = state.clock[0]
         clock.status = _advance(program, state, until[b], max_events, whole)
 
@@ -214,7 +216,7 @@ def _advance(program: Any, state: Any, until: int, max_events: int, whole: Any) 
         if clock.racing:
             actor = next_actor(program, state)
         if actor == CONTROL:
-            if not _sync_next(program, state, whole):
+            if not sync_next(program, state, whole):
                 return FULL
             continue
         events += 1
@@ -224,7 +226,7 @@ def _advance(program: Any, state: Any, until: int, max_events: int, whole: Any) 
             continue
         p = next_pod(state)
         if p != UNSET:
-            schedule(program, state, p, whole)
+            schedule(program, state, p, whole, None)
         else:
             step = _next_moment(program, state, until, whole)
             if step != MORE:
@@ -233,7 +235,7 @@ def _advance(program: Any, state: Any, until: int, max_events: int, whole: Any) 
 
 
 @jit
-def _sync_next(program: Any, state: Any, whole: Any) -> bool:
+def sync_next(program: Any, state: Any, whole: Any) -> bool:
     """Let the controller that has waited longest act; False when the state is full."""
     clock = state.clock[0]
     room = state.dirty.shape[0]
@@ -296,12 +298,13 @@ def _next_moment(program: Any, state: Any, until: int, whole: Any) -> int:
     clock.now = timer
     pop(state.timers, clock.timers)
     clock.timers -= 1
-    _handle(program, state, state.timers[clock.timers], whole)
+    handle(program, state, state.timers[clock.timers], whole)
     return MORE
 
 
 @jit
-def _handle(program: Any, state: Any, timer: Any, whole: Any) -> None:
+def handle(program: Any, state: Any, timer: Any, whole: Any) -> None:
+    """Do what a timer says."""
     kind = timer.kind
     p = timer.pod
     slot = timer.container

@@ -16,7 +16,7 @@ from sim_arena.engine.program import DEPLOYMENT, NS
 from sim_arena.engine.state import PENDING, RUNNING
 from traces.arithmetic import UNSET
 
-__all__ = ["sync_set"]
+__all__ = ["precedence", "rank", "sync_set"]
 
 _BURST = 500
 _BATCH = 4  # the least delay before each batch of pods, in ticks of `clock.serial`
@@ -61,7 +61,7 @@ def _create_in_batches(program: Any, state: Any, s: int, count: int, whole: Any)
 @rare
 def _delete_surplus(program: Any, state: Any, s: int, count: int) -> None:
     if program.workloads[program.templates[s].workload].kind == DEPLOYMENT:
-        _rank(program, state, s)
+        rank(program, state, s)
     lists = state.lists
     size = 0
     p = state.sets[s].head
@@ -98,7 +98,7 @@ def _sift(program: Any, state: Any, lists: Any, parent: int, size: int) -> None:
 
 
 @jit
-def _rank(program: Any, state: Any, s: int) -> None:
+def rank(program: Any, state: Any, s: int) -> None:
     """Give each pod of a set the number of its owner's pods on its node.
 
     The owner is the Deployment: its ReplicaSets count together. For a ReplicaSet that nobody
@@ -124,38 +124,45 @@ def _rank(program: Any, state: Any, s: int) -> None:
 @jit
 def _goes_first(program: Any, state: Any, p: int, q: int) -> bool:
     """Say whether pod `p` is deleted before pod `q`."""
-    a = state.pods[p]
-    b = state.pods[q]
-    if (a.node == UNSET) != (b.node == UNSET):
-        return a.node == UNSET
-    if a.phase != b.phase:
-        return a.phase == PENDING
-    if a.ready != b.ready:
-        return b.ready
-    cost_a = program.templates[a.template].deletion_cost
-    cost_b = program.templates[b.template].deletion_cost
-    if cost_a != cost_b:
-        return cost_a < cost_b
-    if a.node != UNSET and a.rank != b.rank:
-        return a.rank > b.rank
-    return _younger_goes_first(program, state, p, q)
+    order = precedence(program, state, p, q)
+    return order > 0 if order != 0 else _uid_before(state, p, q)
 
 
 @jit
-def _younger_goes_first(program: Any, state: Any, p: int, q: int) -> bool:
+def precedence(program: Any, state: Any, p: int, q: int) -> int:
+    """Say which of two pods is deleted first: 1 for `p`, -1 for `q`, 0 where the UIDs decide."""
+    a = state.pods[p]
+    b = state.pods[q]
+    if (a.node == UNSET) != (b.node == UNSET):
+        return 1 if a.node == UNSET else -1
+    if a.phase != b.phase:
+        return 1 if a.phase == PENDING else -1
+    if a.ready != b.ready:
+        return 1 if b.ready else -1
+    cost_a = program.templates[a.template].deletion_cost
+    cost_b = program.templates[b.template].deletion_cost
+    if cost_a != cost_b:
+        return 1 if cost_a < cost_b else -1
+    if a.node != UNSET and a.rank != b.rank:
+        return 1 if a.rank > b.rank else -1
+    return _younger_first(program, state, p, q)
+
+
+@jit
+def _younger_first(program: Any, state: Any, p: int, q: int) -> int:
     a = state.pods[p]
     b = state.pods[q]
     now = state.clock[0].now
     if a.ready and a.ready_since // NS != b.ready_since // NS:
-        return _by_age(state, now, a.ready_since, b.ready_since, p, q)
+        return _by_age(now, a.ready_since, b.ready_since)
     if a.restarts > 0 or b.restarts > 0:
         most_a = _most_restarts(program, state, p)
         most_b = _most_restarts(program, state, q)
         if most_a != most_b:
-            return most_a > most_b
+            return 1 if most_a > most_b else -1
     if a.created // NS != b.created // NS:
-        return _by_age(state, now, a.created, b.created, p, q)
-    return _uid_before(state, p, q)
+        return _by_age(now, a.created, b.created)
+    return 0
 
 
 @jit
@@ -169,13 +176,13 @@ def _most_restarts(program: Any, state: Any, p: int) -> int:
 
 
 @jit
-def _by_age(state: Any, now: int, time_a: int, time_b: int, p: int, q: int) -> bool:
-    """Compare ages by their power of two in nanoseconds; within one power the UID decides."""
+def _by_age(now: int, time_a: int, time_b: int) -> int:
+    """Compare ages by their power of two in nanoseconds; the younger goes first."""
     age_a = _log2(now - time_a // NS * NS)
     age_b = _log2(now - time_b // NS * NS)
-    if age_a != age_b:
-        return age_a < age_b
-    return _uid_before(state, p, q)
+    if age_a == age_b:
+        return 0
+    return 1 if age_a < age_b else -1
 
 
 @jit

@@ -32,7 +32,7 @@ __all__ = ["find_feasible", "schedule", "score_nodes"]
 
 
 @jit
-def schedule(program: Any, state: Any, p: int, whole: Any) -> None:
+def schedule(program: Any, state: Any, p: int, whole: Any, wanted: Any) -> None:
     """Try to place a pod.
 
     Args:
@@ -42,6 +42,8 @@ def schedule(program: Any, state: Any, p: int, whole: Any) -> None:
         whole: None leaves out the plugins that look at other pods, and preemption. Numba drops
             branches on None, so programs that need none of them do not wait for their
             compilation.
+        wanted: the node to take if it is one of the best, instead of the seed's choice; None
+            leaves the choice to the seed.
     """
     pod = state.pods[p]
     if program.header[0].nodes == 0:
@@ -54,9 +56,9 @@ def schedule(program: Any, state: Any, p: int, whole: Any) -> None:
     else:
         feasible = find_feasible(program, state, pod.template, whole)
     if feasible == 0:
-        _reject(program, state, p, whole)
+        _reject(program, state, p, whole, wanted)
     else:
-        bind(program, state, p, _best_node(program, state, p, feasible, whole), whole)
+        bind(program, state, p, _best_node(program, state, p, feasible, whole, wanted), whole)
 
 
 @rare
@@ -77,7 +79,7 @@ def _find_beside_nominees(program: Any, state: Any, p: int) -> int:
 
 
 @rare
-def _reject(program: Any, state: Any, p: int, whole: Any) -> None:
+def _reject(program: Any, state: Any, p: int, whole: Any, wanted: Any) -> None:
     pod = state.pods[p]
     pod.message = UNSCHEDULABLE
     if whole is not None:
@@ -87,7 +89,7 @@ def _reject(program: Any, state: Any, p: int, whole: Any) -> None:
         occupy_nominees(program, state, p, -1)
         fail(state, p)
         if program.header[0].preempts:
-            default_preemption.preempt(program, state, p)
+            default_preemption.preempt(program, state, p, wanted)
     else:
         clear_verdicts(program, state)
         count_rejections(program, state, p)
@@ -186,7 +188,7 @@ def _add(state: Any, weight: int, feasible: int) -> None:
 
 
 @jit
-def _best_node(program: Any, state: Any, p: int, feasible: int, whole: Any) -> int:
+def _best_node(program: Any, state: Any, p: int, feasible: int, whole: Any, wanted: Any) -> int:
     """Return the best of the nodes in `state.room[].feasible`; the seed breaks ties.
 
     Only one feasible node is taken unscored.
@@ -202,6 +204,8 @@ def _best_node(program: Any, state: Any, p: int, feasible: int, whole: Any) -> i
             ties = 1
         elif state.room[i].score == best:
             ties += 1
+    if wanted is not None and _is_best(state, feasible, best, wanted):
+        return wanted
     chosen = 0 if ties == 1 else choose(state.clock[0].seed, TIE, p, ties)
     for i in range(feasible):
         if state.room[i].score == best:
@@ -209,3 +213,11 @@ def _best_node(program: Any, state: Any, p: int, feasible: int, whole: Any) -> i
                 return state.room[i].feasible
             chosen -= 1
     return -1
+
+
+@rare
+def _is_best(state: Any, feasible: int, best: int, wanted: int) -> bool:
+    for i in range(feasible):
+        if state.room[i].score == best and state.room[i].feasible == wanted:
+            return True
+    return False

@@ -9,6 +9,7 @@ import numpy as np
 from sim_arena.engine import Batch, Parameters, compile_trace
 from sim_arena.engine.program import NS, Program
 from tests.fidelity.recording import Counts, Recording
+from traces import Trace
 
 Outcome = tuple[Counts, ...]
 
@@ -16,9 +17,8 @@ Outcome = tuple[Counts, ...]
 def compile_recording(recording: Recording) -> Program:
     """Compile a scenario with the times at which its events were really applied."""
     scenario = recording.scenario
-    program = compile_trace(
-        scenario.trace, scenario.nodes, Parameters(duration=1 << 20, replay=scenario.replay)
-    )
+    parameters = Parameters(1 << 20, scenario.speed, scenario.replay, *scenario.delays)
+    program = compile_trace(_at_wall_time(recording), scenario.nodes, parameters)
     applications = program.arrays.applications.copy()
     for moment in recording.moments:
         applications["time"][program.arrays.applications["time"] == moment.due * NS] = (
@@ -29,6 +29,15 @@ def compile_recording(recording: Recording) -> Program:
     header["applications"] = len(played)
     arrays = program.arrays._replace(applications=played, header=header)
     return replace(program, arrays=arrays)
+
+
+def _at_wall_time(recording: Recording) -> Trace:
+    """The trace with the wall time at which it was really played: schedules go by that."""
+    trace = recording.scenario.trace
+    if recording.start_s is None:
+        return trace
+    later = recording.start_s - trace["events"][0]["ts"]
+    return {**trace, "events": [{**e, "ts": e["ts"] + later} for e in trace["events"]]}
 
 
 def outcomes(recording: Recording, program: Program, seeds: range) -> list[Counter[Outcome]]:

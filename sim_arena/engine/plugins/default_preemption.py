@@ -25,10 +25,16 @@ _SUM_OFFSET = 1 << 31
 
 
 @rare
-def preempt(program: Any, state: Any, p: int) -> None:
+def preempt(program: Any, state: Any, p: int, wanted: Any) -> None:
     """Look for a node where removing pods of lower priority lets a pod in, and remove them.
 
     The pod waits for the victims' deletion like any other; the node is kept for it.
+
+    Args:
+        program: the program.
+        state: its state.
+        p: the pod.
+        wanted: as for `scheduler.schedule`.
     """
     if program.templates[state.pods[p].template].never_preempts:
         return
@@ -38,7 +44,7 @@ def preempt(program: Any, state: Any, p: int) -> None:
     withdraw(state, p)
     if candidates == 0:
         return
-    node = _pick(state, p, candidates)
+    node = _pick(state, p, candidates, wanted)
     state.pods[p].message = NOMINATED
     occupy_nominees(program, state, p, 1)
     victims = _select_victims(program, state, p, node)
@@ -190,7 +196,7 @@ def _better(a: Any, b: Any) -> int:
 
 
 @jit
-def _pick(state: Any, p: int, candidates: int) -> int:
+def _pick(state: Any, p: int, candidates: int, wanted: Any) -> int:
     best = 0
     ties = 0
     for i in range(candidates):
@@ -200,6 +206,8 @@ def _pick(state: Any, p: int, candidates: int) -> int:
             ties = 1
         elif order == 0:
             ties += 1
+    if wanted is not None and _is_best(state, candidates, best, wanted):
+        return wanted
     chosen = choose(state.clock[0].seed, NODE, p, ties)
     for i in range(candidates):
         if _better(state.victims[i], state.victims[best]) == 0:
@@ -207,3 +215,11 @@ def _pick(state: Any, p: int, candidates: int) -> int:
                 return state.victims[i].node
             chosen -= 1
     return UNSET
+
+
+@rare
+def _is_best(state: Any, candidates: int, best: int, wanted: int) -> bool:
+    for i in range(candidates):
+        if state.victims[i].node == wanted:
+            return _better(state.victims[i], state.victims[best]) == 0
+    return False
