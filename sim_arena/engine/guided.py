@@ -113,7 +113,7 @@ def advance_guided(
 ) -> None:
     """Run the runs `first` to `end - 1`; `clock.status` is `DONE`, else something is amiss."""
     for b in range(first, end):
-        program = loop.program_at(programs, b)
+        program = loop.program_at(programs, states, b)
         state = loop.state_at(states, b)
         guide = Guide(guides.pods[b], guides.steps[b], guides.row_of[b], guides.counts[b])
         clock = state.clock[0]

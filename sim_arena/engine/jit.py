@@ -14,14 +14,14 @@ import types
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 import platformdirs
 
 from traces import arithmetic
 
-__all__ = ["cache_folder", "entry", "jit", "jit_arithmetic", "rare"]
+__all__ = ["cache_folder", "entry", "jit", "jit_arithmetic", "jit_plain", "rare"]
 
 # Numba's type stubs know neither its configuration nor all of njit's options.
 _config: Any = numba.config
@@ -31,11 +31,15 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 @cache
-def cache_folder() -> Path:
-    """Return the folder of the compiled engine, keyed by its sources and by Numba's version."""
+def cache_folder(*beside: Path) -> Path:
+    """Return the folder of the compiled engine, keyed by its sources and by Numba's version.
+
+    Args:
+        beside: files outside of the engine whose functions are compiled with it.
+    """
     digest = hashlib.sha256(numba.__version__.encode())
     sources = sorted(Path(__file__).parent.rglob("*.py"))
-    for source in [*sources, Path(arithmetic.__file__)]:
+    for source in [*sources, Path(arithmetic.__file__), *beside]:
         digest.update(source.name.encode())
         digest.update(source.read_bytes())
     root = Path(platformdirs.user_cache_dir("sim-arena"))
@@ -76,12 +80,17 @@ def _compile_inner(function: Function, *, forceinline: bool) -> Function:
     return compiled
 
 
-def entry(function: Function) -> Function:
-    """Compile a function that Python calls: without the interpreter's lock, kept on disk."""
+def entry(function: Function, beside: tuple[Path, ...] = ()) -> Function:
+    """Compile a function that Python calls: without the interpreter's lock, kept on disk.
+
+    Args:
+        function: what to compile.
+        beside: the files outside of the engine whose functions are compiled into it.
+    """
     if _config.DISABLE_JIT:
         return function
     before = _config.CACHE_DIR
-    _config.CACHE_DIR = str(cache_folder())  # read when the decorator runs, only then
+    _config.CACHE_DIR = str(cache_folder(*beside))  # read when the decorator runs, only then
     try:
         compiled: Function = _njit(
             cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, _nrt=False
@@ -93,13 +102,17 @@ def entry(function: Function) -> Function:
 
 def jit_arithmetic(name: str) -> Callable[..., Any]:
     """Compile a function of `traces.arithmetic`, with those that it calls."""
-    function = getattr(arithmetic, name)
-    called = [
-        n
-        for n in function.__code__.co_names
-        if isinstance(getattr(arithmetic, n, None), types.FunctionType)
-    ]
-    scope = {**vars(arithmetic), **{n: jit_arithmetic(n) for n in called}}
-    copied = types.FunctionType(function.__code__, scope, name, function.__defaults__)
-    copied.__module__ = arithmetic.__name__
+    return jit_plain(getattr(arithmetic, name))
+
+
+def jit_plain(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a copy of a function that is used as plain Python too, with those that it calls."""
+    plain = cast("types.FunctionType", function)
+    scope = dict(plain.__globals__)
+    for name in plain.__code__.co_names:
+        called = scope.get(name)
+        if isinstance(called, types.FunctionType) and called is not plain:
+            scope[name] = jit_plain(called)
+    copied = types.FunctionType(plain.__code__, scope, plain.__name__, plain.__defaults__)
+    copied.__module__ = plain.__module__
     return jit(copied)

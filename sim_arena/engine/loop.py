@@ -47,31 +47,32 @@ _FAR = 1 << 62
 
 
 @jit
-def program_at(programs: Any, b: int) -> Any:
-    """Return the program of one run of a batch."""
+def program_at(programs: Any, states: Any, b: int) -> Any:
+    """Return the program of run `b`: what actions change is its own, the rest may be shared."""
+    shared = states.clock[b, 0].program
     return Arrays(
-        programs.header[b],
-        programs.nodes[b],
-        programs.templates[b],
+        programs.header[shared],
+        programs.nodes[shared],
+        programs.templates[shared],
         programs.containers[b],
         programs.applications[b],
-        programs.workloads[b],
-        programs.static[b],
-        programs.node_extended[b],
-        programs.template_extended[b],
-        programs.lifecycles[b],
-        programs.terms[b],
-        programs.matches[b],
-        programs.domains[b],
-        programs.included[b],
-        programs.incoming[b],
-        programs.logs[b],
+        programs.workloads[shared],
+        programs.static[shared],
+        programs.node_extended[shared],
+        programs.template_extended[shared],
+        programs.lifecycles[shared],
+        programs.terms[shared],
+        programs.matches[shared],
+        programs.domains[shared],
+        programs.included[shared],
+        programs.incoming[shared],
+        programs.logs[shared],
     )
 
 
 @jit
 def state_at(states: Any, b: int) -> Any:
-    """Return the state of one run of a batch."""
+    """Return the state of run `b`."""
     return State(
         states.clock[b],
         states.nodes[b],
@@ -96,7 +97,7 @@ def state_at(states: Any, b: int) -> Any:
 def reset(programs: Any, states: Any, seeds: Any, whole: Any, first: int, end: int) -> None:
     """Set the runs `first` to `end - 1` of a batch back to the time before the first event."""
     for b in range(first, end):
-        _reset(program_at(programs, b), state_at(states, b), seeds[b], whole)
+        _reset(program_at(programs, states, b), state_at(states, b), seeds[b], whole)
 
 
 @jit
@@ -198,7 +199,7 @@ def advance(
         end: the run after the last one.
     """
     for b in range(first, end):
-        program = program_at(programs, b)
+        program = program_at(programs, states, b)
         state = state_at(states, b)
         clock = state.clock[0]
         clock.status = _advance(program, state, until[b], max_events, whole)

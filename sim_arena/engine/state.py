@@ -44,6 +44,7 @@ def _record(*fields: tuple[str, str]) -> np.dtype[Any]:
 
 
 CLOCK = _record(
+    ("program", "i8"),  # which of the batch's programs is run; kept when the run is set back
     ("now", "i8"),
     ("seed", "i8"),
     ("serial", "i8"),  # one number for every push; also the clock within a moment, see order.py
@@ -201,9 +202,13 @@ class State(NamedTuple):
 
 
 def allocate(programs: Arrays, pods: int) -> State:
-    """Make the state for a batch of programs with room for `pods` pods each."""
+    """Make the state for a batch of runs with room for `pods` pods each.
+
+    There is a run for each of `programs.containers`, and run `b` plays program `b`; where the
+    programs are shared, `clock.program` says which one.
+    """
     header = programs.header
-    batch = len(header)
+    batch = len(programs.containers)
     nodes = max(1, programs.nodes.shape[1])
     extended = programs.node_extended.shape[2]
     templates = max(1, programs.templates.shape[1])
@@ -215,8 +220,10 @@ def allocate(programs: Arrays, pods: int) -> State:
     def records(dtype: Any, *shape: int) -> Any:
         return np.zeros((batch, *shape), dtype).view(np.recarray)
 
+    clock = records(CLOCK, 1)
+    clock["program"][:, 0] = np.arange(batch)
     return State(
-        clock=records(CLOCK, 1),
+        clock=clock,
         nodes=records(NODE_STATE, nodes),
         extended=np.zeros((batch, nodes, extended), np.int64),
         sets=records(SET_STATE, templates),

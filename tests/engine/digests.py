@@ -14,7 +14,8 @@ from sim_arena.engine.state import State
 def live(program: Program, state: State) -> dict[str, Any]:
     """What is in use of a run's arrays, whatever their size.
 
-    Only `clock.status`, which says why the last call ended, and scratch space are left out.
+    Only `clock.status`, which says why the last call ended, `clock.program`, which says where the
+    program stands in its batch, and scratch space are left out.
     """
     header = program.arrays.header[0]
     clock = state.clock[0]
@@ -23,7 +24,8 @@ def live(program: Program, state: State) -> dict[str, Any]:
         int(state.dirty[(clock["dirty_first"] + i) % len(state.dirty)])
         for i in range(clock["dirty"])
     ]
-    counters = [name for name in clock.dtype.names if name not in ("status", "dirty_first")]
+    aside = {"status", "program", "dirty_first"}
+    counters = [name for name in clock.dtype.names if name not in aside]
     return {
         "clock": [clock[name] for name in counters],
         "nodes": state.nodes[: header["nodes"]].tolist(),
