@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sim_arena.engine.admission import apply_rule
 from sim_arena.engine.choice import GARBAGE, choose
 from sim_arena.engine.jit import jit, rare
 from sim_arena.engine.lifecycle import (
@@ -29,6 +30,12 @@ def apply_next(program: Any, state: Any, whole: Any) -> bool:
     """Carry out the next application; return False when a pod has no room in the state."""
     clock = state.clock[0]
     application = program.applications[clock.cursor]
+    if whole is not None and application.rule > 0:
+        see_races(program, state)
+        clock.apply_at = clock.serial + delay(state, _NEXT)
+        clock.cursor += 1
+        apply_rule(program, state, application.rule - 1)
+        return True
     w = application.workload
     kind = program.workloads[w].kind
     workload = state.workloads[w]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sim_arena.engine.admission import admit
 from sim_arena.engine.choice import PULL, STARTUP, draw
 from sim_arena.engine.jit import jit, rare
 from sim_arena.engine.order import delay
@@ -126,7 +127,15 @@ def _lifetime(program: Any, state: Any, template: int) -> int:
 
 @jit
 def create_pod(program: Any, state: Any, s: int, template: int, ordinal: int, whole: Any) -> int:
-    """Make a pod of a template for a set, and hand it to the scheduler."""
+    """Make a pod of a template for a set, and hand it to the scheduler.
+
+    Returns:
+        Its number; UNSET, for programs that need more than the core, if the API server refuses it.
+    """
+    if whole is not None and program.header[0].admission:
+        template = admit(program, state, s, template)
+        if template == UNSET:
+            return UNSET
     clock = state.clock[0]
     p = clock.pods
     clock.pods += 1
@@ -260,10 +269,13 @@ def start_pod(program: Any, state: Any, p: int, whole: Any) -> None:
 
 
 @jit
-def _start(program: Any, state: Any, p: int, row: int, slot: int, whole: Any) -> None:  # noqa: ARG001
+def _start(program: Any, state: Any, p: int, row: int, slot: int, whole: Any) -> None:
     pod = state.pods[p]
     policy = program.templates[pod.template].restart_policy
-    start_container(state, program.containers[row], p, slot, policy)
+    if whole is not None and program.header[0].admission:
+        start_container(state, state.filled[row], p, slot, policy)
+    else:
+        start_container(state, program.containers[row], p, slot, policy)
     if state.containers[slot].state == UP:
         pod.unready -= 1
         if pod.unready == 0:

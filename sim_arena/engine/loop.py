@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sim_arena.engine.admission import is_tried_again, reset_admission
 from sim_arena.engine.applications import apply_next, collect_garbage
 from sim_arena.engine.deployment import same_resources, sync_deployment
 from sim_arena.engine.heap import pop
@@ -16,12 +17,14 @@ from sim_arena.engine.jit import entry, jit
 from sim_arena.engine.lifecycle import (
     available,
     complete,
+    mark_set,
+    mark_workload,
     probe_failed,
     restart_container,
     start_pod,
 )
 from sim_arena.engine.order import APPLY, CONTROL, SCHEDULE, next_actor
-from sim_arena.engine.program import DEPLOYMENT, STATEFUL_SET, Arrays
+from sim_arena.engine.program import DEPLOYMENT, REPLICA_SET, STATEFUL_SET, Arrays
 from sim_arena.engine.queue import flush_leftovers, next_pod
 from sim_arena.engine.replicaset import sync_set
 from sim_arena.engine.requests import compute_requests
@@ -30,11 +33,13 @@ from sim_arena.engine.state import (
     AVAILABLE,
     COMPLETE,
     DONE,
+    FLUSH,
     FULL,
     MORE,
     PENDING,
     PROBE,
     RESTART,
+    RETRY,
     START,
     State,
 )
@@ -67,6 +72,8 @@ def program_at(programs: Any, states: Any, b: int) -> Any:
         programs.included[shared],
         programs.incoming[shared],
         programs.logs[shared],
+        programs.rules[shared],
+        programs.amounts[shared],
     )
 
 
@@ -90,6 +97,10 @@ def state_at(states: Any, b: int) -> Any:
         states.victims[b],
         states.room[b],
         states.lists[b],
+        states.rules[b],
+        states.admission[b],
+        states.filled[b],
+        states.used[b],
     )
 
 
@@ -101,7 +112,7 @@ def reset(programs: Any, states: Any, seeds: Any, whole: Any, first: int, end: i
 
 
 @jit
-def _reset(program: Any, state: Any, seed: int, whole: Any) -> None:  # noqa: ARG001
+def _reset(program: Any, state: Any, seed: int, whole: Any) -> None:
     clock = state.clock[0]
     clock.now = 0
     clock.seed = seed
@@ -145,6 +156,8 @@ def _reset(program: Any, state: Any, seed: int, whole: Any) -> None:  # noqa: AR
         if program.header[0].terms > 0:
             for n in range(program.header[0].nodes):
                 state.placed[t, n] = 0
+    if whole is not None and program.header[0].admission:
+        reset_admission(program, state)
 
 
 @jit
@@ -163,7 +176,7 @@ def _reset_set(program: Any, state: Any, t: int) -> None:
     row.dirty = 0
     row.made = 0
     row.spec_owner = t
-    compute_requests(program.templates[t], program.containers, row)
+    compute_requests(program.templates[t], program.containers, program.containers, row)
     if program.header[0].lifecycles > 0:
         row.spec_owner = _first_with_spec(program, state, t)
 
@@ -321,5 +334,18 @@ def handle(program: Any, state: Any, timer: Any, whole: Any) -> None:
         probe_failed(state, p, slot, token)
     elif kind == AVAILABLE:
         available(state, p, token)
-    else:
+    elif kind == FLUSH:
         flush_leftovers(program, state)
+    elif whole is not None and kind == RETRY and is_tried_again(state, p):
+        _control(program, state, p)
+
+
+@jit
+def _control(program: Any, state: Any, s: int) -> None:
+    """Let the controller of a set's pods look at it."""
+    w = program.templates[s].workload
+    kind = program.workloads[w].kind
+    if kind == DEPLOYMENT or kind == REPLICA_SET:
+        mark_set(state, s)
+    else:
+        mark_workload(state, w)

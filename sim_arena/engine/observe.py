@@ -9,6 +9,7 @@ import numpy as np
 
 from sim_arena.engine.messages import message
 from sim_arena.engine.program import INIT, NS, Program
+from sim_arena.engine.refusals import refusals
 from sim_arena.engine.state import CRASHED, FAILED, GONE, PENDING, RUNNING, UP, State
 from sim_arena.observation import ContainerObservation, Observation
 from traces.arithmetic import UNSET
@@ -23,7 +24,8 @@ class WorkloadStatus(NamedTuple):
     """One object of the trace and its pods.
 
     `total` counts the pods in every phase; `reasons` maps a scheduler's message to the number
-    of pending pods that carry it.
+    of pending pods that carry it; `refused` maps what the API server said of pods that it did not
+    take to how many are missing.
     """
 
     kind: str
@@ -33,6 +35,7 @@ class WorkloadStatus(NamedTuple):
     pending: int
     total: int
     reasons: dict[str, int]
+    refused: dict[str, int]
 
 
 def status(program: Program, state: State) -> list[WorkloadStatus]:
@@ -51,6 +54,7 @@ def status(program: Program, state: State) -> list[WorkloadStatus]:
                 pending=int((pods["phase"][present] == PENDING).sum()),
                 total=len(present),
                 reasons=_reasons(program, state, present),
+                refused=refusals(program, state, w),
             )
         )
     return rows
@@ -91,6 +95,7 @@ def observe(program: Program, state: State, ref: WorkloadRef) -> Observation:
     throttled = [c["throttled"] for c in containers if c["throttled"] is not None]
     application = int(state.workloads["application"][w])
     exists = bool(state.workloads["exists"][w])
+    refused = refusals(program, state, w)
     observation = Observation(
         ready=int(pods["ready"].sum()),
         pending=int((pods["phase"] == PENDING).sum()),
@@ -100,8 +105,8 @@ def observe(program: Program, state: State, ref: WorkloadRef) -> Observation:
         restarts=int(pods["restarts"].sum()),
         oom_killed=sum(c["oom_killed"] or 0 for c in containers),
         throttled=max(throttled) if throttled else None,
-        reasons=_reasons(program, state, [int(p) for p in present]),
-        events=_events(program, state, present, pods),
+        reasons=_reasons(program, state, [int(p) for p in present]) | refused,
+        events=[*_events(program, state, present, pods), *(["FailedCreate"] if refused else [])],
         containers=containers,
         simulated_seconds=float(state.clock["now"][0]) / NS,
         cluster="embedded",

@@ -9,7 +9,7 @@ Times are nanoseconds since the trace's first event, cpu is milli-CPU, memory is
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -17,20 +17,29 @@ import numpy as np
 from traces import WorkloadRef, arithmetic
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sim_arena.nodes import Node
 
 __all__ = [
     "ANTI_AFFINITY",
     "APPLICATION",
     "CONTAINER",
+    "COUNT_PODS",
+    "CPU",
     "DEPLOYMENT",
     "EXISTING_ANTI_AFFINITY",
+    "EXTENDED",
     "HARD_SPREAD",
     "HEADER",
     "INIT",
     "LACKS_CPU",
     "LACKS_KEY",
     "LACKS_MEMORY",
+    "LIMITS",
+    "LIMITS_CPU",
+    "LIMITS_MEMORY",
+    "MEMORY",
     "NEVER",
     "NODE",
     "NOT_HELPFUL",
@@ -43,9 +52,12 @@ __all__ = [
     "OTHER_NODE",
     "PASSES",
     "POD",
+    "PODS",
     "PORTS",
     "PORTS_TAKEN",
     "PREFERRED",
+    "PRIORITY",
+    "QUOTA",
     "REASONS",
     "REGULAR",
     "REPLICA_SET",
@@ -63,6 +75,7 @@ __all__ = [
     "UNSCHEDULABLE_NODE",
     "Arrays",
     "Program",
+    "Rule",
 ]
 
 NS = 1_000_000_000
@@ -73,6 +86,11 @@ POD, DEPLOYMENT, REPLICA_SET, STATEFUL_SET = range(4)
 ALWAYS, ON_FAILURE, NEVER = range(3)
 # Kinds of container.
 REGULAR, INIT, SIDECAR = range(3)
+
+# Kinds of rule: objects that decide which pods the API server takes.
+LIMITS, QUOTA, PRIORITY = range(3)
+# What a bound of a LimitRange or a ResourceQuota is about.
+PODS, COUNT_PODS, CPU, MEMORY, LIMITS_CPU, LIMITS_MEMORY, EXTENDED = range(7)
 
 # Kinds of term: what a pod asks of the pods around it.
 HARD_SPREAD, SOFT_SPREAD, REQUIRED_AFFINITY, REQUIRED_ANTI, PREFERRED, PORTS = range(6)
@@ -135,6 +153,8 @@ HEADER = _record(
     ("whole", "i8"),  # needs more than the core of the engine: see `loop.advance`
     ("looks_at_pods", "i8"),  # a filter looks at other pods, or a pod may preempt
     ("preempts", "i8"),  # whether the templates' priorities differ
+    ("admission", "i8"),  # whether the API server may change or refuse a pod
+    ("rule_objects", "i8"),
     ("pod_containers", "i8"),  # most containers in one pod
     ("image_pull_delay", "i8"),
     ("image_pull_jitter", "i8"),
@@ -183,6 +203,11 @@ TEMPLATE = _record(
     ("matches_itself", "i8"),  # this pod matches its own affinity terms
     ("prefers_nodes", "i8"),
     ("ignored", "i8"),  # another scheduler's pod
+    ("namespace", "i8"),
+    ("limits", "i8"),  # the version of the LimitRanges that filled it in, or UNSET
+    ("limits_object", "i8"),  # the LimitRanges of its namespace, or UNSET
+    ("end_variant", "i8"),  # behind its variants for later versions of the LimitRanges
+    ("needed_class", "i8"),  # the PriorityClass without which it is refused, or UNSET
 )
 CONTAINER = _record(
     ("template", "i8"),
@@ -200,6 +225,7 @@ APPLICATION = _record(
     ("time", "i8"),
     ("workload", "i8"),
     ("template", "i8"),  # UNSET: the object is deleted
+    ("rule", "i8"),  # 0, or 1 more than the row of `rules` that begins to hold
     ("replicas", "i8"),
     ("min_ready", "i8"),
     ("surge", "i8"),
@@ -223,6 +249,29 @@ TERM = _record(
     ("max_skew", "i8"),
     ("min_domains", "i8"),
     ("matches_itself", "i8"),
+)
+# One version of an object that decides which pods the API server takes.
+RULE = _record(
+    ("kind", "i8"),
+    ("object", "i8"),
+    ("namespace", "i8"),
+    ("exists", "i8"),
+    ("first", "i8"),  # in `amounts`
+    ("end", "i8"),
+    ("scope", "i8"),  # row of `matches`: the templates that a quota is about; UNSET: all
+    ("best_effort", "i8"),  # 1 or 0: a quota is only about such pods; UNSET: about both
+    ("cpu_request", "i8"),  # a LimitRange's defaults
+    ("cpu_limit", "i8"),
+    ("memory_request", "i8"),
+    ("memory_limit", "i8"),
+)
+AMOUNT = _record(
+    ("resource", "i8"),
+    ("whole_pod", "i8"),  # a LimitRange's bound is for pods, not for containers
+    ("least", "i8"),
+    ("most", "i8"),
+    ("ratio", "i8"),  # most limit for each request, in thousandths
+    ("column", "i8"),  # of `template_extended`
 )
 # What depends on a pod template and a node alone.
 STATIC = _record(
@@ -252,6 +301,25 @@ class Arrays(NamedTuple):
     included: Any  # [row, node]: whether a node counts for a spread constraint
     incoming: Any  # numbers of terms
     logs: Any  # [size]: ln(size + 2)
+    rules: Any
+    amounts: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """The names behind a row of `rules`, for messages.
+
+    Attributes:
+        kind: LimitRange, ResourceQuota or PriorityClass.
+        namespace: its namespace.
+        name: its name.
+        resources: the names of the amounts that follow one another from its first on.
+    """
+
+    kind: str
+    namespace: str
+    name: str
+    resources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +334,8 @@ class Program:
         nodes: the nodes in the scheduler's order.
         warnings: every kind and field that the engine does not model, by name.
         duration_s: where the window ends, in seconds after the first event.
+        rules: the names of the rules, by row.
+        classes: the names of the PriorityClasses, by the number of the object.
     """
 
     arrays: Arrays
@@ -275,6 +345,8 @@ class Program:
     nodes: tuple[Node, ...]
     warnings: tuple[str, ...]
     duration_s: int
+    rules: tuple[Rule, ...] = ()
+    classes: Mapping[int, str] = field(default_factory=dict)
 
     def index(self, ref: WorkloadRef) -> int:
         """Return the number of a workload.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sim_arena.engine.admission import settle
 from sim_arena.engine.choice import UID, draw
 from sim_arena.engine.jit import jit, rare
 from sim_arena.engine.lifecycle import create_pod, delete_pod, mark_set
@@ -32,20 +33,27 @@ def sync_set(program: Any, state: Any, s: int, whole: Any) -> bool:
     missing = owner.replicas - owner.active
     if clock.pods + missing > state.pods.shape[0]:
         return False
+    refused = False
     if missing > 0:
-        _create_in_batches(program, state, s, missing, whole)
+        refused = _create_in_batches(program, state, s, missing, whole)
     elif missing < 0:
         surplus = -missing
         if surplus > _BURST:
             surplus = _BURST
             mark_set(state, s)
         _delete_surplus(program, state, s, surplus)
+    if whole is not None and program.header[0].admission:
+        settle(program, state, s, refused)
     return True
 
 
 @jit
-def _create_in_batches(program: Any, state: Any, s: int, count: int, whole: Any) -> None:
-    """Make 1, 2, 4, ... pods at a time (slowStartBatch); a later batch comes later."""
+def _create_in_batches(program: Any, state: Any, s: int, count: int, whole: Any) -> bool:
+    """Make 1, 2, 4, ... pods at a time (slowStartBatch); a later batch comes later.
+
+    Returns:
+        Whether the API server refused one: then the controller makes no more.
+    """
     clock = state.clock[0]
     wait = delay(state, _BATCH)
     clock.late = wait
@@ -54,8 +62,12 @@ def _create_in_batches(program: Any, state: Any, s: int, count: int, whole: Any)
         if i == end:
             clock.late += wait
             end += i + 1
-        create_pod(program, state, s, state.sets[s].template, UNSET, whole)
+        p = create_pod(program, state, s, state.sets[s].template, UNSET, whole)
+        if whole is not None and p == UNSET:
+            clock.late = 0
+            return True
     clock.late = 0
+    return False
 
 
 @rare

@@ -12,7 +12,7 @@ from sim_arena.engine.jit import jit, jit_arithmetic
 from sim_arena.engine.program import INIT, SIDECAR
 from traces.arithmetic import UNSET
 
-__all__ = ["compute_requests"]
+__all__ = ["compute_requests", "pod_level_request", "sum_of_containers"]
 
 # A container without a request counts as this much in LeastAllocated.
 _DEFAULT_CPU = 100
@@ -31,7 +31,7 @@ def _container(record: Any, cpu: bool, default: int) -> int:
 
 
 @jit
-def _pod(template: Any, containers: Any, cpu: bool, default: int) -> int:
+def sum_of_containers(template: Any, containers: Any, cpu: bool, default: int) -> int:
     """Sum the regular containers and sidecars; an init container needs its own at its time."""
     running = 0
     sidecars = 0
@@ -50,7 +50,7 @@ def _pod(template: Any, containers: Any, cpu: bool, default: int) -> int:
 
 
 @jit
-def _pod_level(template: Any, containers: Any, cpu: bool) -> int:
+def pod_level_request(template: Any, containers: Any, cpu: bool) -> int:
     """Return the request of the whole pod, or UNSET.
 
     With limits of the whole pod the API server fills it in: from the containers where any of
@@ -62,25 +62,32 @@ def _pod_level(template: Any, containers: Any, cpu: bool) -> int:
         return request
     for row in range(template.first_container, template.end_container):
         if _container(containers[row], cpu, UNSET) != UNSET:
-            return _pod(template, containers, cpu, 0)
+            return sum_of_containers(template, containers, cpu, 0)
     return template.pod_cpu_limit if cpu else template.pod_memory_limit
 
 
 @jit
-def compute_requests(template: Any, containers: Any, row: Any) -> None:
+def compute_requests(template: Any, containers: Any, named: Any, row: Any) -> None:
     """Write into a set's record what a pod of its template requests.
 
     `cpu` and `memory` are what the filter sees; `scored_*` what LeastAllocated adds for the pod
     being placed, which ignores pod-level requests; `placed_*` what it sees of a placed pod.
+
+    Args:
+        template: the template.
+        containers: the containers as they are when a pod is made.
+        named: the containers as the manifest names them: requests of the whole pod are filled in
+            before LimitRanges are looked at.
+        row: the set's record.
     """
-    cpu = _pod(template, containers, True, 0)
-    memory = _pod(template, containers, False, 0)
-    scored_cpu = _pod(template, containers, True, _DEFAULT_CPU)
-    scored_memory = _pod(template, containers, False, _DEFAULT_MEMORY)
+    cpu = sum_of_containers(template, containers, True, 0)
+    memory = sum_of_containers(template, containers, False, 0)
+    scored_cpu = sum_of_containers(template, containers, True, _DEFAULT_CPU)
+    scored_memory = sum_of_containers(template, containers, False, _DEFAULT_MEMORY)
     placed_cpu = scored_cpu
     placed_memory = scored_memory
-    whole_cpu = _pod_level(template, containers, True)
-    whole_memory = _pod_level(template, containers, False)
+    whole_cpu = pod_level_request(template, named, True)
+    whole_memory = pod_level_request(template, named, False)
     if whole_cpu != UNSET:
         cpu = whole_cpu
         placed_cpu = cpu

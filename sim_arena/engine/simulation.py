@@ -12,6 +12,7 @@ import numpy as np
 from sim_arena.engine import loop
 from sim_arena.engine.observe import WorkloadStatus, observe, status
 from sim_arena.engine.program import NS, Program
+from sim_arena.engine.refusals import refused_pods
 from sim_arena.engine.stack import stack
 from sim_arena.engine.state import DONE, FULL, State, allocate, grow
 from sim_arena.errors import PermanentError
@@ -157,5 +158,5 @@ class Simulation:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Everything that is not modelled, by name."""
-        return self.program.warnings
+        """Everything that is not modelled, by name, and the bare pods refused so far."""
+        return (*self.program.warnings, *refused_pods(self.program, self.state))

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sim_arena.engine.program import REASONS, Arrays
+from sim_arena.engine.program import CONTAINER, REASONS, Arrays
 
 __all__ = [
     "CLOCK",
@@ -34,7 +34,9 @@ SILENT, UNSCHEDULABLE, GATED, NO_NODES, NOMINATED = range(5)
 # States of a container.
 CREATED, UP, CRASHED, DOWN = range(4)
 # Kinds of timer.
-START, COMPLETE, RESTART, PROBE, AVAILABLE, FLUSH = range(6)
+START, COMPLETE, RESTART, PROBE, AVAILABLE, FLUSH, RETRY = range(7)
+# What refused a pod.
+NOT_REFUSED, BY_PRIORITY, BY_VALIDATION, BY_LIMITS, BY_QUOTA = range(5)
 # Why a run stopped.
 DONE, FULL, MORE = range(3)
 
@@ -106,6 +108,19 @@ WORKLOAD_STATE = _record(
     ("rolling", "i8"),
     ("dirty", "i8"),
     ("due", "i8"),
+)
+# One row a template, for programs whose pods the API server may change or refuse: what its pods
+# ask for when all is filled in; and for a set, what became of its last attempt to make a pod.
+ADMISSION_STATE = _record(
+    ("cpu_limit", "i8"),
+    ("memory_limit", "i8"),
+    ("best_effort", "i8"),
+    ("verdict", "i8"),  # what validation and the LimitRanges say: see limit_ranges.py
+    ("refused", "i8"),
+    ("variant", "i8"),  # the template of the pod that was refused
+    ("by", "i8"),  # the rule, or the PriorityClass that is missing
+    ("failures", "i8"),  # in a row
+    ("retry_at", "i8"),
 )
 POD_STATE = _record(
     ("template", "i8"),
@@ -199,6 +214,10 @@ class State(NamedTuple):
     victims: Any  # scratch, [node]: candidates of a preemption
     room: Any  # scratch, [node]: see `NODE_ROOM`
     lists: Any  # [pod or template]: see `POD_LISTS`
+    rules: Any  # [object]: the row of `rules` that holds, or UNSET
+    admission: Any  # [template]: see `ADMISSION_STATE`
+    filled: Any  # [container]: as the API server fills it in
+    used: Any  # [template, amount]: of the quota that refused its pod
 
 
 def allocate(programs: Arrays, pods: int) -> State:
@@ -215,7 +234,8 @@ def allocate(programs: Arrays, pods: int) -> State:
     workloads = max(1, programs.workloads.shape[1])
     per_pod = max(1, int(header["pod_containers"].max(initial=1)))
     with_terms = bool(header["terms"].any())
-    timers = 64 + pods * (2 + 2 * per_pod)
+    timers = 64 + templates + pods * (2 + 2 * per_pod)
+    admission = bool(header["admission"].any())
 
     def records(dtype: Any, *shape: int) -> Any:
         return np.zeros((batch, *shape), dtype).view(np.recarray)
@@ -239,6 +259,10 @@ def allocate(programs: Arrays, pods: int) -> State:
         victims=records(CANDIDATE, nodes),
         room=records(NODE_ROOM, nodes + 1),
         lists=records(POD_LISTS, max(pods, templates)),
+        rules=np.zeros((batch, int(header["rule_objects"].max(initial=0))), np.int64),
+        admission=records(ADMISSION_STATE, templates if admission else 0),
+        filled=records(CONTAINER, programs.containers.shape[1] if admission else 0),
+        used=np.zeros((batch, templates if admission else 0, programs.amounts.shape[1]), np.int64),
     )
 
 

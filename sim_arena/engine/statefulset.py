@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sim_arena.engine.admission import settle
 from sim_arena.engine.deployment import same_template
 from sim_arena.engine.jit import jit, rare
 from sim_arena.engine.lifecycle import create_pod, delete_pod, mark_workload
@@ -16,7 +17,7 @@ from traces.arithmetic import UNSET
 
 __all__ = ["sync_statefulset"]
 
-_GO_ON, _WAIT = range(2)
+_GO_ON, _WAIT, _REFUSED = range(3)
 _BATCH = 4  # the least delay before each batch of pods, in ticks of `clock.serial`
 
 
@@ -47,8 +48,15 @@ def sync_statefulset(program: Any, state: Any, w: int, whole: Any) -> bool:
         state.clock[0].late = late
         step = _fill(program, state, w, ordinal, whole)
         state.clock[0].late = 0
-        if step == _WAIT and not application.parallel:
+        if whole is not None and step == _REFUSED:
+            settle(program, state, program.workloads[w].first_template, True)
             return True
+        if step == _WAIT and not application.parallel:
+            if whole is not None and program.header[0].admission:
+                settle(program, state, program.workloads[w].first_template, False)
+            return True
+    if whole is not None and program.header[0].admission:
+        settle(program, state, program.workloads[w].first_template, False)
     condemned = _scale_down(program, state, w, first_unavailable)
     if condemned == _GO_ON or application.parallel:
         _update(program, state, w)
@@ -64,6 +72,8 @@ def _fill(program: Any, state: Any, w: int, ordinal: int, whole: Any) -> int:
         first = program.workloads[w].first_template
         p = create_pod(program, state, first, template, ordinal, whole)
         state.lists[ordinal].scratch = p
+        if whole is not None and p == UNSET:
+            return _REFUSED
         return _WAIT
     if state.pods[p].phase == FAILED or state.pods[p].phase == SUCCEEDED:
         state.lists[ordinal].scratch = UNSET

@@ -35,11 +35,23 @@ def live(program: Program, state: State) -> dict[str, Any]:
         "pods": state.pods[: clock["pods"]].tolist(),
         "containers": state.containers[: clock["pods"] * header["pod_containers"]].tolist(),
         "rejections": _rejections(program, state),
+        **_admission(program, state),
         "active": state.active[: clock["active"]].tolist(),
         "backoff": state.backoff[: clock["backoff"]].tolist(),
         "timers": state.timers[: clock["timers"]].tolist(),
         "waiting": state.lists["waiting"][: clock["waiting"]].tolist(),
         "dirty": [("set", thing) if thing < sets else ("workload", thing - sets) for thing in ring],
+    }
+
+
+def _admission(program: Program, state: State) -> dict[str, Any]:
+    header = program.arrays.header[0]
+    if not header["admission"]:
+        return {}
+    return {
+        "rules": state.rules[: header["rule_objects"]].tolist(),
+        "admission": state.admission[: header["templates"]].tolist(),
+        "filled": state.filled[: header["containers"]].tolist(),
     }
 
 

@@ -40,21 +40,30 @@ def pod_requests(program: Program, template: int) -> tuple[int, int]:
             else int(row[f"{resource}_limit"])
             for row in rows
         ]
-        needs = [max(0, need) for need in named]
-        stages = [sum(need for need, row in zip(needs, rows, strict=True) if row["kind"] != INIT)]
-        sidecars = 0
-        for need, row in zip(needs, rows, strict=True):
-            if row["kind"] == INIT:
-                stages.append(need + sidecars)
-            elif row["kind"] == SIDECAR:
-                sidecars += need
-        total = max(stages)
+        default = UNSET
+        if record["limits"] != UNSET:
+            default = int(program.arrays.rules[f"{resource}_request"][record["limits"]])
+        needs = [max(0, default if need == UNSET else need) for need in named]
+        total = _with_init(needs, rows)
         if record[f"pod_{resource}"] != UNSET:
             total = int(record[f"pod_{resource}"])
         elif max(named) == UNSET and record[f"pod_{resource}_limit"] != UNSET:
             total = int(record[f"pod_{resource}_limit"])
+        elif record["pod_limited"] and max(named) != UNSET:
+            total = _with_init([max(0, need) for need in named], rows)
         found.append(total + int(record[f"overhead_{resource}"]))
     return found[0], found[1]
+
+
+def _with_init(needs: list[int], rows: Any) -> int:
+    stages = [sum(need for need, row in zip(needs, rows, strict=True) if row["kind"] != INIT)]
+    sidecars = 0
+    for need, row in zip(needs, rows, strict=True):
+        if row["kind"] == INIT:
+            stages.append(need + sidecars)
+        elif row["kind"] == SIDECAR:
+            sidecars += need
+    return max(stages)
 
 
 def check(program: Program, state: State) -> None:
@@ -215,21 +224,34 @@ def _fits(program: Program, state: State, pod: Any, n: int) -> bool:
 
 def _check_replica_set(state: State, s: int, pods: list[int]) -> None:
     if state.sets["exists"][s]:
-        assert state.sets["active"][s] == state.sets["replicas"][s]
+        assert _is_complete(state, s)
     else:
         assert not pods
+
+
+def _is_refused(state: State, s: int) -> bool:
+    """Whether the API server refused the last pod that a set's controller wanted to make."""
+    return len(state.admission) > 0 and bool(state.admission["refused"][s])
+
+
+def _is_complete(state: State, s: int) -> bool:
+    active, wanted = state.sets["active"][s], state.sets["replicas"][s]
+    return bool(active < wanted if _is_refused(state, s) else active == wanted)
 
 
 def _check_deployment(program: Program, state: State, w: int, pods: list[int]) -> None:
     workload = program.arrays.workloads[w]
     sets = state.sets[workload["first_template"] : workload["end_template"]]
-    assert all(one["active"] == one["replicas"] for one in sets if one["exists"])
+    numbers = range(workload["first_template"], workload["end_template"])
+    present = [s for s in numbers if state.sets["exists"][s]]
+    assert all(_is_complete(state, s) for s in present)
     if not state.workloads["exists"][w]:
         assert not pods
         return
     application = program.arrays.applications[state.workloads["application"][w]]
     active = [p for p in pods if state.pods["phase"][p] in ORDERED]
-    done = all(state.pods["available"][p] for p in active)
+    refused = any(_is_refused(state, s) for s in present)
+    done = not refused and all(state.pods["available"][p] for p in active)
     if done and not application["paused"] and not _is_stuck(sets, application):
         # Nothing holds the rollout up, so it is over.
         assert len(active) == application["replicas"]
@@ -254,6 +276,10 @@ def _check_stateful_set(program: Program, state: State, w: int, pods: list[int])
     application = program.arrays.applications[state.workloads["application"][w]]
     ordinals = sorted(int(state.pods["ordinal"][p]) for p in pods)
     assert len(set(ordinals)) == len(ordinals)
+    refused = _is_refused(state, int(program.arrays.workloads["first_template"][w]))
+    if refused:
+        assert len(ordinals) < application["replicas"]
+        return
     if application["parallel"]:
         assert ordinals == list(range(application["replicas"]))
     assert ordinals == list(range(len(ordinals)))

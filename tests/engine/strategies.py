@@ -22,6 +22,7 @@ fixed = settings(
 GPU = "example.com/gpu"
 KINDS = ("Deployment", "ReplicaSet", "StatefulSet", "Pod")
 NAMES = ("a", "b", "c")
+CLASSES = ("high", "low")
 MI = 1 << 20
 
 cpus = st.sampled_from(["0", "100m", "100m", "250m", "250m", "1", "1500m", "3"])
@@ -182,6 +183,8 @@ def pod_templates(draw: st.DrawFn, *, controlled: bool) -> Json:
         "nodeSelector": st.just({"disk": "ssd"}),
         "tolerations": st.lists(tolerations, max_size=2),
         "priority": st.sampled_from([-5, 0, 10]),
+        "priorityClassName": st.sampled_from(CLASSES),
+        "activeDeadlineSeconds": st.just(600),
         "preemptionPolicy": st.just("Never"),
         "schedulingGates": st.just([{"name": "wait"}]),
         "schedulerName": st.sampled_from(["default-scheduler", "other"]),
@@ -206,6 +209,62 @@ def pod_templates(draw: st.DrawFn, *, controlled: bool) -> Json:
     )
     labels = draw(st.sampled_from(LABELS))
     return {"metadata": {"labels": labels, "annotations": annotations}, "spec": spec}
+
+
+def _surrounding(kind: str, name: str, **spec: Any) -> Json:
+    version = "scheduling.k8s.io/v1" if kind == "PriorityClass" else "v1"
+    metadata = {"name": name} if kind == "PriorityClass" else {"name": name, "namespace": "shop"}
+    return {"apiVersion": version, "kind": kind, "metadata": metadata, **spec}
+
+
+bounds = st.fixed_dictionaries(
+    {"type": st.sampled_from(["Container", "Container", "Pod"])},
+    optional={
+        "min": st.fixed_dictionaries(
+            {}, optional={"cpu": st.just("50m"), "memory": st.just("1Mi")}
+        ),
+        "max": st.fixed_dictionaries({}, optional={"cpu": st.just("2"), "memory": st.just("2Gi")}),
+        "maxLimitRequestRatio": st.sampled_from([{"cpu": "2"}, {"memory": "1500m"}]),
+    },
+)
+container_defaults = st.fixed_dictionaries(
+    {"type": st.just("Container")},
+    optional={
+        "default": amounts.map(lambda found: {**found, "ephemeral-storage": "1"}),
+        "defaultRequest": amounts,
+    },
+)
+hard = st.fixed_dictionaries(
+    {},
+    optional={
+        "pods": st.sampled_from(["0", "2", "4", "7"]),
+        "count/pods": st.sampled_from(["3", "9"]),
+        "cpu": st.sampled_from(["1", "4"]),
+        "requests.memory": st.just("1Gi"),
+        "limits.cpu": st.just("4"),
+        "limits.memory": st.just("4Gi"),
+        f"requests.{GPU}": st.just("2"),
+    },
+)
+scopes = st.sampled_from([["BestEffort"], ["NotBestEffort"], ["Terminating"], ["PriorityClass"]])
+
+
+@st.composite
+def surroundings(draw: st.DrawFn) -> list[tuple[int, bool, Json]]:
+    """Quotas, limits and classes as they come and go: (second, whether it is deleted, object)."""
+    made = [
+        _surrounding("PriorityClass", name, value=value)
+        for name, value in zip(CLASSES, (10, -5), strict=True)
+        if draw(st.booleans())
+    ]
+    for name in draw(some(st.lists(st.sampled_from(["q", "r"]), max_size=2))) or ():
+        spec = {"hard": draw(hard), "scopes": draw(some(scopes)) or []}
+        made.append(_surrounding("ResourceQuota", name, spec=spec))
+    for name in draw(some(st.lists(st.sampled_from(["l", "m"]), max_size=2))) or ():
+        items = draw(st.lists(st.one_of(bounds, container_defaults), min_size=1, max_size=2))
+        made.append(_surrounding("LimitRange", name, spec={"limits": items}))
+    seconds = st.sampled_from([0, 0, 0, 3, 20])
+    return [(draw(seconds), draw(st.integers(0, 5)) == 0, obj) for obj in made]
 
 
 share = st.sampled_from([0, 1, 2, "25%", "50%", "100%"])
@@ -259,6 +318,8 @@ def some_traces(draw: st.DrawFn) -> Trace:
     objects = draw(st.lists(owners, min_size=1, max_size=4, unique=True))
     seconds: dict[int, tuple[list[Json], list[Json]]] = {}
     lifecycles = {}
+    for second, deleted, obj in draw(surroundings()):
+        seconds.setdefault(second, ([], []))[deleted].append(obj)
     for kind, name in objects:
         for second, applied, obj in draw(histories(kind, name)):
             applied_objs, deleted_objs = seconds.setdefault(second, ([], []))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sim_arena.engine.compiler.admission_rules import AdmissionRules, in_scope
 from sim_arena.engine.compiler.rewriting import as_virtual
 from sim_arena.engine.compiler.surroundings import Surroundings
 from sim_arena.engine.compiler.templates import Templates, as_records
@@ -19,6 +20,7 @@ from sim_arena.engine.compiler.unmodelled import MODELLED_KINDS, Unmodelled
 from sim_arena.engine.compiler.workloads import application_row, lifetimes_of
 from sim_arena.engine.parameters import Parameters
 from sim_arena.engine.program import (
+    AMOUNT,
     APPLICATION,
     CONTAINER,
     DEPLOYMENT,
@@ -27,6 +29,7 @@ from sim_arena.engine.program import (
     NS,
     POD,
     REPLICA_SET,
+    RULE,
     STATEFUL_SET,
     STATIC,
     TEMPLATE,
@@ -81,10 +84,12 @@ class _Compiler:
         self.unmodelled = Unmodelled()
         simkube = parameters.replay == "simkube"
         self.nodes = _in_zone_turns(as_virtual(nodes) if simkube else list(nodes))
+        self.rules = AdmissionRules(self.unmodelled)
         self.templates = Templates(
             self.nodes,
             simkube=simkube,
             surroundings=Surroundings(trace, simkube=simkube),
+            rules=self.rules,
             unmodelled=self.unmodelled,
         )
         self.refs: list[WorkloadRef] = []
@@ -95,19 +100,23 @@ class _Compiler:
         events, end = self._timed_events()
         objects = self._objects_by_workload(events)
         applications, workloads = self._compile(objects)
+        applications += self.rules.applications
         applications.sort(key=lambda row: row["order"])
         templates = self.templates
         extended = sorted({name for requests in templates.extended for name in requests})
         terms = Terms(self.nodes, templates.pods)
         for row, fields in zip(templates.rows, terms.fields, strict=True):
             row.update(fields)
+        self._finish_rules(terms, extended)
         priorities = {row["priority"] for row in templates.rows}
         header = np.zeros(1, HEADER)
         header["terms"] = len(terms.rows)
         header["taints"] = any(any(row) for row in templates.taints)
         header["preempts"] = len(priorities) > 1
         header["looks_at_pods"] = len(priorities) > 1 or terms.look_at_pods()
-        header["whole"] = header["looks_at_pods"]
+        header["admission"] = self.rules.objects > 0
+        header["rule_objects"] = self.rules.objects
+        header["whole"] = header["looks_at_pods"] | header["admission"]
         header["nodes"] = len(self.nodes)
         header["templates"] = len(templates.rows)
         header["containers"] = len(templates.containers)
@@ -144,6 +153,8 @@ class _Compiler:
             included=_matrix(terms.included, len(self.nodes), np.int8),
             incoming=np.array(terms.incoming, np.int64),
             logs=terms.logs(),
+            rules=as_records(self.rules.rows, RULE),
+            amounts=as_records(self.rules.amounts, AMOUNT),
         )
         return Program(
             arrays=arrays,
@@ -153,7 +164,16 @@ class _Compiler:
             nodes=tuple(self.nodes),
             warnings=self.unmodelled.warnings,
             duration_s=end,
+            rules=tuple(self.rules.texts),
+            classes=self.rules.classes(),
         )
+
+    def _finish_rules(self, terms: Terms, extended: list[str]) -> None:
+        """Find the pods that quotas with a scope are about."""
+        self.rules.finish(extended)
+        for row, selectors in self.rules.scopes:
+            row["scope"] = len(terms.matches)
+            terms.matches.append([in_scope(selectors, pod.spec) for pod in self.templates.pods])
 
     def _timed_events(self) -> tuple[list[tuple[int, Any]], int]:
         """Return the events with their seconds in the replay, and the end of the window."""
@@ -186,11 +206,14 @@ class _Compiler:
             for field in ("applied_objs", "deleted_objs"):
                 for obj in event.get(field) or ():
                     order += 1
+                    deleted = field == "deleted_objs"
+                    if self.rules.take(time * NS, order, obj, deleted=deleted):
+                        continue
                     ref = self._modelled(obj)
-                    if ref is None or (field == "deleted_objs" and ref not in numbers):
+                    if ref is None or (deleted and ref not in numbers):
                         continue
                     number = numbers.setdefault(ref, len(numbers))
-                    item = obj if field == "applied_objs" else None
+                    item = None if deleted else obj
                     found.setdefault(number, []).append((time, order, item))
         self.refs = list(numbers)
         return found
@@ -228,7 +251,7 @@ class _Compiler:
                     if ref.kind != "Pod":
                         self.unmodelled.note_workload(ref, obj.get("spec") or {})
                     row |= application_row(ref, obj)
-                    row["template"] = self.templates.add(number, ref, obj, lifetimes)
+                    row["template"] = self.templates.add(number, ref, obj, lifetimes, order)
                 applications.append(row)
                 before = obj
             end = len(self.templates.rows)

@@ -19,6 +19,7 @@ from traces.arithmetic import UNSET
 from traces.quantities import parse_cpu, parse_memory
 
 if TYPE_CHECKING:
+    from sim_arena.engine.compiler.admission_rules import AdmissionRules, Defaults
     from sim_arena.engine.compiler.surroundings import Surroundings
     from sim_arena.engine.compiler.unmodelled import Unmodelled
     from sim_arena.nodes import Node
@@ -50,6 +51,7 @@ class Templates:
         nodes: the nodes, in the scheduler's order.
         simkube: whether SimKube's rewriting applies.
         surroundings: the trace's namespaces, Services and PriorityClasses.
+        rules: what decides which pods the API server takes.
         unmodelled: where to note what the engine does not model.
     """
 
@@ -59,6 +61,7 @@ class Templates:
         *,
         simkube: bool,
         surroundings: Surroundings,
+        rules: AdmissionRules,
         unmodelled: Unmodelled,
     ) -> None:
         self.rows: list[dict[str, int]] = []
@@ -74,19 +77,25 @@ class Templates:
         self._node_numbers = {node.name: number for number, node in enumerate(nodes)}
         self._simkube = simkube
         self._surroundings = surroundings
+        self._rules = rules
         self._unmodelled = unmodelled
         self._contents = Interned()
         self._specs = Interned()
         self._mask_numbers: dict[str, int] = {}
 
-    def add(self, workload: int, ref: WorkloadRef, obj: Object, lifetimes: Sequence[int]) -> int:
+    def add(
+        self, workload: int, ref: WorkloadRef, obj: Object, lifetimes: Sequence[int], order: int
+    ) -> int:
         """Take an object's pod template in, and return its number.
+
+        Behind it stand its variants for what LimitRanges say later.
 
         Args:
             workload: number of the workload that it belongs to.
             ref: the workload's name, for messages.
             obj: the object, or the Pod itself.
             lifetimes: nanoseconds that its pods run, in turn; UNSET for ever.
+            order: the object's place among all of the trace.
 
         Raises:
             TraceError: if a field cannot be understood.
@@ -95,20 +104,29 @@ class Templates:
         spec = template.get("spec") or {}
         if not isinstance(spec, Mapping) or not spec.get("containers"):
             raise TraceError(f"{ref}: expected a pod template with containers, found none")
+        first = len(self.rows)
+        versions = self._rules.defaults(ref.namespace, order)
+        variants = range(first, first + len(versions))
         try:
-            self.pods.append(self._pod_template(ref, obj, template))
-            return self._add(workload, ref, template, lifetimes)
+            for defaults in versions:
+                self.pods.append(self._pod_template(ref, obj, template, variants))
+                self._add(workload, ref, template, lifetimes, defaults, order)
         except TraceError as error:
             raise error.at(str(ref)) from error
+        for row in self.rows[first:]:
+            row["end_variant"] = len(self.rows)
+        return first
 
-    def _pod_template(self, ref: WorkloadRef, obj: Object, template: Object) -> PodTemplate:
+    def _pod_template(
+        self, ref: WorkloadRef, obj: Object, template: Object, variants: range
+    ) -> PodTemplate:
         labels = {
             str(k): str(v)
             for k, v in ((template.get("metadata") or {}).get("labels") or {}).items()
         }
         owner = None
         if ref.kind == "Deployment":
-            labels["pod-template-hash"] = str(len(self.rows))
+            labels["pod-template-hash"] = str(variants.start)
         elif ref.kind != "Pod":
             owner = label_selector(obj["spec"].get("selector"))
         elif self._simkube:
@@ -119,12 +137,19 @@ class Templates:
             pod=self._surroundings.pod_labels(ref.namespace, labels),
             owner=owner,
             of_replica_set=ref.kind == "Deployment",
+            variants=variants,
             services=self._surroundings.service_selector(ref.namespace, labels),
         )
 
     def _add(
-        self, workload: int, ref: WorkloadRef, template: Object, lifetimes: Sequence[int]
-    ) -> int:
+        self,
+        workload: int,
+        ref: WorkloadRef,
+        template: Object,
+        lifetimes: Sequence[int],
+        defaults: Defaults,
+        order: int,
+    ) -> None:
         spec = rewritten(template["spec"]) if self._simkube else dict(template["spec"])
         metadata = template.get("metadata") or {}
         self._unmodelled.note_pod(ref, spec)
@@ -148,7 +173,7 @@ class Templates:
                 "end_container": len(self.containers),
                 "first_lifecycle": first_lifecycle,
                 "end_lifecycle": len(self.lifecycles),
-                "priority": self._priority(ref, spec),
+                "priority": self._priority(spec),
                 "overhead_cpu": parse_cpu(overhead.get("cpu", 0)),
                 "overhead_memory": parse_memory(overhead.get("memory", 0)),
                 "pod_cpu": _cpu(pod_level),
@@ -163,10 +188,13 @@ class Templates:
                 "ignored": int(self._is_ignored(spec)),
                 "prefers_nodes": int(_prefers_nodes(spec)),
                 "never_preempts": int(self._never_preempts(spec)),
+                "namespace": self._rules.namespace(ref.namespace),
+                "limits": defaults.row,
+                "limits_object": self._rules.limits_object(ref.namespace),
+                "needed_class": self._needed_class(spec, order),
             }
         )
-        self.extended.append(_extended_requests(spec))
-        return len(self.rows) - 1
+        self.extended.append(_extended_requests(_filled_in(spec, defaults)))
 
     def _add_containers(self, ref: WorkloadRef, spec: Object, annotations: Object) -> None:
         number = len(self.rows)
@@ -218,7 +246,7 @@ class Templates:
             self.masks.append(mask)
         return self._mask_numbers[key]
 
-    def _priority(self, ref: WorkloadRef, spec: Object) -> int:
+    def _priority(self, spec: Object) -> int:
         if spec.get("priority") is not None:
             return int(spec["priority"])
         name = spec.get("priorityClassName") or ""
@@ -226,12 +254,13 @@ class Templates:
             return self._surroundings.priorities[name][0]
         if name in _SYSTEM_PRIORITIES:
             return _SYSTEM_PRIORITIES[name]
-        if name:
-            self._unmodelled.note(
-                f"{ref}: PriorityClass {name} is not in the trace: the API server would refuse "
-                f"its pods, the engine takes priority 0"
-            )
         return 0
+
+    def _needed_class(self, spec: Object, order: int) -> int:
+        name = spec.get("priorityClassName") or ""
+        if not name or name in _SYSTEM_PRIORITIES:
+            return UNSET
+        return self._rules.needed_class(name, order)
 
     def _never_preempts(self, spec: Object) -> bool:
         if spec.get("preemptionPolicy"):
@@ -302,6 +331,24 @@ def _without_cpu_and_memory(container: Object) -> dict[str, Any]:
     }
     kept = {field: values for field, values in resources.items() if values}
     return {**container, "resources": kept}
+
+
+def _filled_in(spec: Object, defaults: Defaults) -> Object:
+    """Return a spec with the requests of other resources that LimitRanges fill in."""
+    others = {k: v for k, v in defaults.requests.items() if k not in ("cpu", "memory")}
+    if not others:
+        return spec
+    filled = dict(spec)
+    for field in ("initContainers", "containers"):
+        if spec.get(field):
+            filled[field] = [_with_requests(container, others) for container in spec[field]]
+    return filled
+
+
+def _with_requests(container: Object, defaults: Object) -> dict[str, Any]:
+    resources = container.get("resources") or {}
+    named = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
+    return {**container, "resources": {"requests": {**defaults, **named}}}
 
 
 def _extended_requests(spec: Object) -> dict[str, int]:

@@ -58,6 +58,7 @@ class PodTemplate:
         owner: requirements of its owner's selector; None without an owner that counts.
         of_replica_set: whether a Deployment's ReplicaSet owns it, whose selector no other
             ReplicaSet's pods match.
+        variants: the templates that differ from it only in what LimitRanges fill in.
         services: the selectors of the Services that match it, merged.
     """
 
@@ -66,6 +67,7 @@ class PodTemplate:
     pod: PodLabels
     owner: tuple[tuple[str, str, tuple[str, ...]], ...] | None
     of_replica_set: bool
+    variants: range
     services: Mapping[str, str]
 
 
@@ -173,6 +175,13 @@ class Terms:
             self.matches.append(row)
         return self._match_rows[key]
 
+    def _variants_row(self, variants: range) -> int:
+        """Return the row of the pods of one ReplicaSet, whatever LimitRanges filled in."""
+        if variants not in self._match_rows:
+            self._match_rows[variants] = len(self.matches)
+            self.matches.append([number in variants for number in range(len(self.templates))])
+        return self._match_rows[variants]
+
     def _spread(
         self, number: int, template: PodTemplate, constraint: Mapping[str, Any], kind: int
     ) -> None:
@@ -203,6 +212,8 @@ class Terms:
         row = UNSET
         if not template.of_replica_set:
             row = self._match_row([Selector(requirements, frozenset([template.pod.namespace]))])
+        elif len(template.variants) > 1:
+            row = self._variants_row(template.variants)
         labelled = [c for c in _SYSTEM_DEFAULTS if self._has_label(str(c["topologyKey"]))]
         for constraint in labelled or _SYSTEM_DEFAULTS:  # one without labels adds 0 everywhere
             self._row(

@@ -22,8 +22,6 @@ MODELLED_KINDS = {
 HARMLESS_KINDS = frozenset(
     {"v1.Namespace", "v1.ConfigMap", "v1.Secret", "v1.ServiceAccount", "v1.Service"}
 )
-_READ_ELSEWHERE = frozenset({"scheduling.k8s.io/v1.PriorityClass"})
-
 _IMMUTABLE = {
     "Deployment": ("selector",),
     "Pod": (
@@ -56,7 +54,7 @@ class Unmodelled:
 
     def note_kind(self, kind: str, name: str) -> None:
         """Note an object of a kind that is not modelled."""
-        if kind not in HARMLESS_KINDS and kind not in _READ_ELSEWHERE:
+        if kind not in HARMLESS_KINDS:
             self.note(f"kind {kind} is not modelled: {name} is left out")
 
     def note_pod(self, ref: WorkloadRef, spec: Object) -> None:

@@ -1,0 +1,189 @@
+"""ResourceQuotas: pods that the API server refuses, and when they are tried again.
+
+Sources: Kubernetes `staging/src/k8s.io/apiserver/pkg/admission/plugin/resourcequota/controller.go`,
+`pkg/quota/v1/evaluator/core/pods.go`, `pkg/controller/replicaset/replica_set.go` (slowStartBatch).
+"""
+
+from typing import Any
+
+import pytest
+
+from sim_arena.engine import Simulation
+from tests.engine.manifests import (
+    Json,
+    bare_pod,
+    container,
+    deployment,
+    nodes,
+    ref,
+    replica_set,
+    stateful_set,
+    template,
+)
+from tests.engine.scenes import alive, play, status
+
+
+def quota(name: str = "q", *, spec: Json | None = None, **hard: str) -> Json:
+    metadata = {"name": name, "namespace": "shop"}
+    hard = {k.replace("_", "."): v for k, v in hard.items()}
+    spec = {"hard": hard, **(spec or {})}
+    return {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": metadata, "spec": spec}
+
+
+def counts(simulation: Simulation, name: str = "web") -> tuple[int, int, int]:
+    found = status(simulation, name)
+    return found.ready, found.pending, found.total
+
+
+@pytest.mark.parametrize("make", [deployment, replica_set, stateful_set])
+def test_no_more_pods_than_the_quota_allows(make: Any) -> None:
+    simulation = play((0, [quota(pods="3")]), (1, [make(template(), 5)]), nodes=nodes(1))
+    assert counts(simulation) == (3, 0, 3)
+    text = "forbidden: exceeded quota: q, requested: pods=1, used: pods=3, limited: pods=3"
+    assert status(simulation).refused == {text: 2}
+    kind = {deployment: "Deployment", replica_set: "ReplicaSet", stateful_set: "StatefulSet"}[make]
+    observation = simulation.observe(ref(kind))
+    assert observation["reasons"] == {text: 2}
+    assert observation["events"] == ["FailedCreate"]
+    assert observation["desired"] == 5
+
+
+def test_requests_and_limits_count_with_sidecars_init_containers_and_overhead() -> None:
+    pod = template(
+        container("200m", "64Mi", limits={"cpu": "300m", "memory": "64Mi"}),
+        initContainers=[container("1", "10Mi", name="init", limits={"cpu": "1", "memory": "1Gi"})],
+        overhead={"cpu": "50m", "memory": "6Mi"},
+    )
+    hard = quota(requests_cpu="2100m", requests_memory="1Gi", limits_memory="2500Mi")
+    simulation = play((0, [hard, deployment(pod, 5)]), nodes=nodes(3))
+    assert counts(simulation) == (2, 0, 2)
+    text = (
+        "forbidden: exceeded quota: q, requested: limits.memory=1030Mi,requests.cpu=1050m, "
+        "used: limits.memory=2060Mi,requests.cpu=2100m, limited: limits.memory=2500Mi,"
+        "requests.cpu=2100m"
+    )
+    assert status(simulation).refused == {text: 3}
+
+
+def test_what_a_quota_on_cpu_makes_mandatory() -> None:
+    pod = template(container("1", name="a"), container(memory="1Gi", name="b"))
+    hard = quota(cpu="10", limits_memory="1Gi")
+    simulation = play((0, [hard, deployment(pod)]), nodes=nodes(1))
+    assert status(simulation).refused == {
+        "forbidden: failed quota: q: must specify cpu for: b; limits.memory for: a,b": 1
+    }
+
+
+def test_extended_resources_count_by_their_requests() -> None:
+    pod = template(container(limits={"example.com/gpu": "2"}))
+    hard = quota(spec={"hard": {"requests.example.com/gpu": "3"}})
+    simulation = play((0, [hard, deployment(pod, 2)]), nodes=nodes(1))
+    assert status(simulation).refused == {
+        "forbidden: exceeded quota: q, requested: requests.example.com/gpu=2, "
+        "used: requests.example.com/gpu=2, limited: requests.example.com/gpu=3": 1
+    }
+
+
+def test_pods_that_have_ended_count_as_objects_only() -> None:
+    jobs = [bare_pod(template(restartPolicy="Never"), name) for name in ("a", "b")]
+    ended = {ref("Pod", "a"): [{"Finished": [0, 5]}]}
+    for hard, taken in ((quota(pods="1"), 1), (quota(spec={"hard": {"count/pods": "1"}}), 0)):
+        events = (0, [hard, jobs[0]]), (10, [jobs[1]])
+        simulation = play(*events, nodes=nodes(1), lifecycles=ended)
+        assert status(simulation, "b").total == taken
+
+
+@pytest.mark.parametrize(
+    ("scopes", "refused"),
+    [
+        ({"scopes": ["BestEffort"]}, {"idle"}),
+        ({"scopes": ["NotBestEffort"]}, {"busy", "ends"}),
+        ({"scopes": ["Terminating"]}, {"ends"}),
+        ({"scopes": ["NotTerminating", "NotBestEffort"]}, {"busy"}),
+        (
+            {
+                "scopeSelector": {
+                    "matchExpressions": [
+                        {"scopeName": "PriorityClass", "operator": "In", "values": ["high"]}
+                    ]
+                }
+            },
+            {"busy"},
+        ),
+    ],
+)
+def test_scopes(scopes: Json, refused: set[str]) -> None:
+    high = {
+        "apiVersion": "scheduling.k8s.io/v1",
+        "kind": "PriorityClass",
+        "metadata": {"name": "high"},
+        "value": 5,
+    }
+    found = [
+        deployment(template(), 1, "idle"),
+        deployment(template(container("1"), priorityClassName="high"), 1, "busy"),
+        deployment(template(container("1"), activeDeadlineSeconds=600), 1, "ends"),
+    ]
+    simulation = play((0, [high, quota(pods="0", spec=scopes), *found]), nodes=nodes(1))
+    # `spec` brings its scopes beside what is hard.
+    assert {one.name for one in simulation.status() if one.refused} == refused
+
+
+def test_a_quota_of_another_namespace_is_about_other_pods() -> None:
+    other = quota(pods="0")
+    other["metadata"]["namespace"] = "bank"
+    simulation = play((0, [other, deployment(template(), 2)]), nodes=nodes(1))
+    assert counts(simulation) == (2, 0, 2)
+
+
+def test_a_controller_tries_again_later_and_later() -> None:
+    many, few = quota(pods="9"), quota(pods="1")
+    simulation = play((0, [few, deployment(template(), 3)]), (7, [many]), nodes=nodes(1), until=7)
+    assert counts(simulation) == (1, 0, 1)  # the change alone wakes nobody
+    waited = simulation.state.admission["retry_at"].max() / 1e9 - 7
+    assert 0 < waited <= 7
+    simulation.advance(14)
+    assert counts(simulation) == (3, 0, 3)
+    assert status(simulation).refused == {}
+
+
+def test_room_that_another_workload_leaves_is_taken() -> None:
+    first, second = deployment(template(), 2, "first"), deployment(template(), 2, "second")
+    events = (0, [quota(pods="2"), first]), (5, [second]), (10, [], [first])
+    simulation = play(*events, nodes=nodes(1), until=9)
+    assert counts(simulation, "second") == (0, 0, 0)
+    simulation.advance(21)
+    assert counts(simulation, "second") == (2, 0, 2)
+
+
+def test_a_quota_that_is_deleted_refuses_nothing() -> None:
+    events = (0, [quota(pods="0")]), (1, [], [quota(pods="0")]), (2, [deployment(template(), 2)])
+    assert counts(play(*events, nodes=nodes(1))) == (2, 0, 2)
+
+
+def test_a_rollout_waits_for_the_quota() -> None:
+    old, new = template(container("100m")), template(container("200m"))
+    events = (0, [quota(pods="2"), deployment(old, 2)]), (10, [deployment(new, 2, surge=1)])
+    simulation = play(*events, nodes=nodes(1))
+    assert counts(simulation) == (2, 0, 2)
+    assert {int(pod["template"]) for pod in alive(simulation)} == {0}
+    events = (events[0], (10, [deployment(new, 2, surge=1, unavailable=1)]))
+    simulation = play(*events, nodes=nodes(1))
+    assert {int(pod["template"]) for pod in alive(simulation)} == {1}
+
+
+def test_a_bare_pod_that_is_refused_is_named() -> None:
+    simulation = play((0, [quota(pods="0"), bare_pod(template())]), nodes=nodes(1))
+    assert counts(simulation) == (0, 0, 0)
+    (warning,) = simulation.warnings
+    assert warning.startswith("Pod shop/web: forbidden: exceeded quota: q, requested: pods=1")
+    assert warning.endswith("SimKube's run would end with an error, the engine goes on")
+
+
+def test_what_of_a_quota_is_not_modelled_is_named() -> None:
+    hard = {"count/deployments.apps": "1", "requests.storage": "1Gi", "pods": "1"}
+    simulation = play((0, [quota(spec={"hard": hard}), deployment(template())]), nodes=nodes(1))
+    assert simulation.warnings == (
+        "ResourceQuota shop/q: count/deployments.apps is not modelled",
+        "ResourceQuota shop/q: requests.storage is not modelled",
+    )
