@@ -88,7 +88,12 @@ FIELDS: tuple[Field, ...] = (
     Field("restarts", "int", "restarts", "container restarts of the present pods"),
     Field("oom_killed", "int", "kills", "containers of the present pods killed for memory"),
     Field("throttled", "float", "share", "CPU time wanted and not given, mean over running pods"),
-    Field("reasons", "counts", "pods", "messages of the scheduler, with the pods that carry them"),
+    Field(
+        "reasons",
+        "counts",
+        "pods",
+        "messages of the scheduler, and of the API server about pods that it refused",
+    ),
     Field("events", "names", "", "reasons of the latest events, newest first"),
     Field("containers", "containers", "", "the containers of the pod template"),
     Field("nodes", "int", "nodes", "nodes of the cluster"),

@@ -131,6 +131,7 @@ def _workloads(simulation: "Simulation") -> list[dict[str, Any]]:
             "pending": workload.pending,
             "total": workload.total,
             "reasons": dict(workload.reasons),
+            **({"refused": dict(workload.refused)} if workload.refused else {}),
         }
         for workload in simulation.status()
     ]
@@ -150,8 +151,8 @@ def _print(moments: Sequence[dict[str, Any]]) -> None:
         elif narrow:
             rows = [(_name(one), *_counts(one)) for one in moment["workloads"]]
             output.show(output.table(title, _NARROW_COLUMNS, rows))
-            waiting = [one for one in moment["workloads"] if one["reasons"]]
-            output.show(*(f"{_name(one)}: {output.counted(one['reasons'])}" for one in waiting))
+            waiting = [one for one in moment["workloads"] if _reasons(one)]
+            output.show(*(f"{_name(one)}: {output.counted(_reasons(one))}" for one in waiting))
         else:
             wide = [
                 (
@@ -159,11 +160,16 @@ def _print(moments: Sequence[dict[str, Any]]) -> None:
                     one["namespace"],
                     one["name"],
                     *_counts(one),
-                    output.counted(one["reasons"]),
+                    output.counted(_reasons(one)),
                 )
                 for one in moment["workloads"]
             ]
             output.show(output.table(title, _WIDE_COLUMNS, wide))
+
+
+def _reasons(workload: dict[str, Any]) -> dict[str, int]:
+    """Why pods wait, and why some were never made."""
+    return {**workload["reasons"], **workload.get("refused", {})}
 
 
 def _name(workload: dict[str, Any]) -> str:

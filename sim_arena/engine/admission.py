@@ -25,7 +25,7 @@ from sim_arena.engine.state import (
 from sim_arena.engine.timers import set_timer
 from traces.arithmetic import UNSET
 
-__all__ = ["admit", "apply_rule", "is_tried_again", "reset_admission", "settle"]
+__all__ = ["admit", "apply_rule", "is_tried_again", "reset_admission", "reset_rules", "settle"]
 
 _FIRST_WAIT = 5_000_000
 _MOST_WAIT = 1_000_000_000_000
@@ -33,10 +33,16 @@ _MOST_DOUBLINGS = 20
 
 
 @rare
-def reset_admission(program: Any, state: Any) -> None:
-    """Forget all rules and refusals, and fill in what templates leave out."""
+def reset_rules(program: Any, state: Any) -> None:
+    """Let no rule hold."""
     for i in range(program.header[0].rule_objects):
-        state.rules[i] = UNSET
+        state.rules[i].row = UNSET
+        state.rules[i].allowed = 0
+
+
+@rare
+def reset_admission(program: Any, state: Any) -> None:
+    """Forget all refusals, and fill in what templates leave out."""
     for t in range(program.header[0].templates):
         facts = state.admission[t]
         facts.refused = NOT_REFUSED
@@ -51,7 +57,7 @@ def reset_admission(program: Any, state: Any) -> None:
 def apply_rule(program: Any, state: Any, row: int) -> None:
     """Let a version of an object hold from now on, or none where it is deleted."""
     rule = program.rules[row]
-    state.rules[rule.object] = row if rule.exists else UNSET
+    state.rules[rule.object].row = row if rule.exists else UNSET
 
 
 @rare
@@ -60,7 +66,7 @@ def admit(program: Any, state: Any, s: int, template: int) -> int:
     variant = _variant(program, state, template)
     needed = program.templates[variant].needed_class
     verdict = state.admission[variant].verdict
-    if needed != UNSET and state.rules[needed] == UNSET:
+    if needed != UNSET and state.rules[needed].row == UNSET:
         return _refuse(state, s, variant, BY_PRIORITY, needed)
     if verdict == 1:
         return _refuse(state, s, variant, BY_VALIDATION, program.templates[variant].limits)
@@ -77,7 +83,7 @@ def _variant(program: Any, state: Any, template: int) -> int:
     record = program.templates[template]
     if record.limits_object == UNSET:
         return template
-    limits = state.rules[record.limits_object]
+    limits = state.rules[record.limits_object].row
     for t in range(template, record.end_variant):
         if program.templates[t].limits == limits:
             return t

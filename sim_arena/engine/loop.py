@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sim_arena.engine.admission import is_tried_again, reset_admission
+from sim_arena.engine.admission import is_tried_again, reset_admission, reset_rules
 from sim_arena.engine.applications import apply_next, collect_garbage
 from sim_arena.engine.deployment import same_resources, sync_deployment
 from sim_arena.engine.heap import pop
@@ -156,8 +156,10 @@ def _reset(program: Any, state: Any, seed: int, whole: Any) -> None:
         if program.header[0].terms > 0:
             for n in range(program.header[0].nodes):
                 state.placed[t, n] = 0
-    if whole is not None and program.header[0].admission:
-        reset_admission(program, state)
+    if whole is not None:
+        reset_rules(program, state)
+        if program.header[0].admission:
+            reset_admission(program, state)
 
 
 @jit

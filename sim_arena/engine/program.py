@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ANTI_AFFINITY",
     "APPLICATION",
+    "BUDGET",
     "CONTAINER",
     "COUNT_PODS",
     "CPU",
@@ -87,8 +88,8 @@ ALWAYS, ON_FAILURE, NEVER = range(3)
 # Kinds of container.
 REGULAR, INIT, SIDECAR = range(3)
 
-# Kinds of rule: objects that decide which pods the API server takes.
-LIMITS, QUOTA, PRIORITY = range(3)
+# Kinds of rule: objects that decide which pods there may be.
+LIMITS, QUOTA, PRIORITY, BUDGET = range(4)
 # What a bound of a LimitRange or a ResourceQuota is about.
 PODS, COUNT_PODS, CPU, MEMORY, LIMITS_CPU, LIMITS_MEMORY, EXTENDED = range(7)
 
@@ -154,6 +155,7 @@ HEADER = _record(
     ("looks_at_pods", "i8"),  # a filter looks at other pods, or a pod may preempt
     ("preempts", "i8"),  # whether the templates' priorities differ
     ("admission", "i8"),  # whether the API server may change or refuse a pod
+    ("budgets", "i8"),  # whether there are PodDisruptionBudgets
     ("rule_objects", "i8"),
     ("pod_containers", "i8"),  # most containers in one pod
     ("image_pull_delay", "i8"),
@@ -250,7 +252,7 @@ TERM = _record(
     ("min_domains", "i8"),
     ("matches_itself", "i8"),
 )
-# One version of an object that decides which pods the API server takes.
+# One version of an object that decides which pods there may be.
 RULE = _record(
     ("kind", "i8"),
     ("object", "i8"),
@@ -258,7 +260,8 @@ RULE = _record(
     ("exists", "i8"),
     ("first", "i8"),  # in `amounts`
     ("end", "i8"),
-    ("scope", "i8"),  # row of `matches`: the templates that a quota is about; UNSET: all
+    ("scope", "i8"),  # row of `matches`: the templates that it is about; UNSET: all
+    ("labelled", "i8"),  # a budget's selector has requirements: else preemption ignores it
     ("best_effort", "i8"),  # 1 or 0: a quota is only about such pods; UNSET: about both
     ("cpu_request", "i8"),  # a LimitRange's defaults
     ("cpu_limit", "i8"),
@@ -270,6 +273,7 @@ AMOUNT = _record(
     ("whole_pod", "i8"),  # a LimitRange's bound is for pods, not for containers
     ("least", "i8"),
     ("most", "i8"),
+    ("percent", "i8"),  # a budget's bound is one
     ("ratio", "i8"),  # most limit for each request, in thousandths
     ("column", "i8"),  # of `template_extended`
 )
@@ -310,7 +314,7 @@ class Rule:
     """The names behind a row of `rules`, for messages.
 
     Attributes:
-        kind: LimitRange, ResourceQuota or PriorityClass.
+        kind: LimitRange, ResourceQuota, PriorityClass or PodDisruptionBudget.
         namespace: its namespace.
         name: its name.
         resources: the names of the amounts that follow one another from its first on.

@@ -35,13 +35,13 @@ def find_exceeded(program: Any, state: Any, t: int, used: Any) -> int:
     """
     namespace = program.templates[t].namespace
     for i in range(program.header[0].rule_objects):
-        row = state.rules[i]
+        row = state.rules[i].row
         if row != UNSET and _is_about(program, state, row, namespace, t):
             for a in range(program.rules[row].first, program.rules[row].end):
                 if _must_be_named(program, state, t, program.amounts[a].resource):
                     return row
     for i in range(program.header[0].rule_objects):
-        row = state.rules[i]
+        row = state.rules[i].row
         if row != UNSET and _is_about(program, state, row, namespace, t):
             if _is_exceeded(program, state, row, t, used):
                 return row

@@ -109,6 +109,12 @@ WORKLOAD_STATE = _record(
     ("dirty", "i8"),
     ("due", "i8"),
 )
+# One row an object of which a rule is a version.
+RULE_STATE = _record(
+    ("row", "i8"),  # of the version that holds, or UNSET
+    ("allowed", "i8"),  # a PodDisruptionBudget: how many pods may go
+    ("left", "i8"),  # scratch
+)
 # One row a template, for programs whose pods the API server may change or refuse: what its pods
 # ask for when all is filled in; and for a set, what became of its last attempt to make a pod.
 ADMISSION_STATE = _record(
@@ -175,9 +181,11 @@ POD_LISTS = _record(
     ("nominee", "i8"),  # pods for which others were evicted, in no order
     ("scratch", "i8"),
     ("chosen", "i8"),  # victims of a preemption
+    ("spared", "i8"),  # whether the loss of the chosen one breaks a PodDisruptionBudget
 )
 CANDIDATE = _record(
     ("node", "i8"),
+    ("violations", "i8"),  # of PodDisruptionBudgets
     ("highest", "i8"),  # priority of the most important victim
     ("priorities", "i8"),  # sum over the victims, each moved above 0
     ("count", "i8"),
@@ -214,7 +222,7 @@ class State(NamedTuple):
     victims: Any  # scratch, [node]: candidates of a preemption
     room: Any  # scratch, [node]: see `NODE_ROOM`
     lists: Any  # [pod or template]: see `POD_LISTS`
-    rules: Any  # [object]: the row of `rules` that holds, or UNSET
+    rules: Any  # [object]: see `RULE_STATE`
     admission: Any  # [template]: see `ADMISSION_STATE`
     filled: Any  # [container]: as the API server fills it in
     used: Any  # [template, amount]: of the quota that refused its pod
@@ -259,7 +267,7 @@ def allocate(programs: Arrays, pods: int) -> State:
         victims=records(CANDIDATE, nodes),
         room=records(NODE_ROOM, nodes + 1),
         lists=records(POD_LISTS, max(pods, templates)),
-        rules=np.zeros((batch, int(header["rule_objects"].max(initial=0))), np.int64),
+        rules=records(RULE_STATE, int(header["rule_objects"].max(initial=0))),
         admission=records(ADMISSION_STATE, templates if admission else 0),
         filled=records(CONTAINER, programs.containers.shape[1] if admission else 0),
         used=np.zeros((batch, templates if admission else 0, programs.amounts.shape[1]), np.int64),

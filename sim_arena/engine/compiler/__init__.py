@@ -84,11 +84,12 @@ class _Compiler:
         self.unmodelled = Unmodelled()
         simkube = parameters.replay == "simkube"
         self.nodes = _in_zone_turns(as_virtual(nodes) if simkube else list(nodes))
-        self.rules = AdmissionRules(self.unmodelled)
+        surroundings = Surroundings(trace, simkube=simkube)
+        self.rules = AdmissionRules(self.unmodelled, surroundings)
         self.templates = Templates(
             self.nodes,
             simkube=simkube,
-            surroundings=Surroundings(trace, simkube=simkube),
+            surroundings=surroundings,
             rules=self.rules,
             unmodelled=self.unmodelled,
         )
@@ -114,9 +115,10 @@ class _Compiler:
         header["taints"] = any(any(row) for row in templates.taints)
         header["preempts"] = len(priorities) > 1
         header["looks_at_pods"] = len(priorities) > 1 or terms.look_at_pods()
-        header["admission"] = self.rules.objects > 0
+        header["admission"] = self.rules.decide_admission()
+        header["budgets"] = self.rules.has_budgets()
         header["rule_objects"] = self.rules.objects
-        header["whole"] = header["looks_at_pods"] | header["admission"]
+        header["whole"] = header["looks_at_pods"] | header["admission"] | header["budgets"]
         header["nodes"] = len(self.nodes)
         header["templates"] = len(templates.rows)
         header["containers"] = len(templates.containers)
@@ -174,6 +176,9 @@ class _Compiler:
         for row, selectors in self.rules.scopes:
             row["scope"] = len(terms.matches)
             terms.matches.append([in_scope(selectors, pod.spec) for pod in self.templates.pods])
+        for row, selector in self.rules.selectors:
+            row["scope"] = len(terms.matches)
+            terms.matches.append([selector.matches(t.pod) for t in self.templates.pods])
 
     def _timed_events(self) -> tuple[list[tuple[int, Any]], int]:
         """Return the events with their seconds in the replay, and the end of the window."""

@@ -1,4 +1,6 @@
-"""LimitRanges, ResourceQuotas and PriorityClasses of a trace, as they come, change and go.
+"""Objects that decide which pods there may be, as they come, change and go.
+
+They are LimitRanges, ResourceQuotas, PriorityClasses and PodDisruptionBudgets.
 
 Each version of such an object becomes a row of rules. The LimitRanges of a namespace count as
 one object: a version is what all of them say together. A pod template has a variant for each
@@ -14,7 +16,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sim_arena.engine.compiler.selectors import Selector, label_selector
 from sim_arena.engine.program import (
+    BUDGET,
     COUNT_PODS,
     CPU,
     EXTENDED,
@@ -34,6 +38,7 @@ from traces.quantities import parse_cpu, parse_memory
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from sim_arena.engine.compiler.surroundings import Surroundings
     from sim_arena.engine.compiler.unmodelled import Unmodelled
 
 __all__ = ["AdmissionRules", "Defaults"]
@@ -44,6 +49,7 @@ KINDS = {
     "v1.LimitRange": "LimitRange",
     "v1.ResourceQuota": "ResourceQuota",
     "scheduling.k8s.io/v1.PriorityClass": "PriorityClass",
+    "policy/v1.PodDisruptionBudget": "PodDisruptionBudget",
 }
 _RESOURCES = {
     "pods": PODS,
@@ -85,13 +91,15 @@ class _Hard:
 class AdmissionRules:
     """Collects the rules of a trace, in the order of its events."""
 
-    def __init__(self, unmodelled: Unmodelled) -> None:
+    def __init__(self, unmodelled: Unmodelled, surroundings: Surroundings) -> None:
         self.rows: list[dict[str, int]] = []
         self.amounts: list[dict[str, int]] = []
         self.texts: list[Rule] = []
         self.applications: list[dict[str, int]] = []
         self.scopes: list[tuple[dict[str, int], list[Object]]] = []
+        self.selectors: list[tuple[dict[str, int], Selector]] = []
         self._unmodelled = unmodelled
+        self._surroundings = surroundings
         self._objects: dict[tuple[str, str, str], int] = {}
         self._limit_ranges: dict[str, dict[str, Object]] = {}
         self._versions: dict[str, list[tuple[int, Defaults]]] = {}
@@ -103,6 +111,14 @@ class AdmissionRules:
     def objects(self) -> int:
         """How many objects there are."""
         return len(self._objects)
+
+    def decide_admission(self) -> bool:
+        """Say whether the API server may change or refuse a pod."""
+        return any(kind != "PodDisruptionBudget" for kind, _, _ in self._objects)
+
+    def has_budgets(self) -> bool:
+        """Say whether there are PodDisruptionBudgets."""
+        return any(kind == "PodDisruptionBudget" for kind, _, _ in self._objects)
 
     def namespace(self, name: str) -> int:
         """Return the number of a namespace."""
@@ -131,6 +147,8 @@ class AdmissionRules:
                 row = self._limit_range(namespace, name, None if deleted else obj, order)
             elif kind == "ResourceQuota":
                 row = self._quota(namespace, name, None if deleted else obj)
+            elif kind == "PodDisruptionBudget":
+                row = self._budget(namespace, name, None if deleted else obj)
             else:
                 row = self._class(name, order, deleted=deleted)
         except (TypeError, ValueError, AttributeError, TraceError) as error:
@@ -274,6 +292,25 @@ class AdmissionRules:
                 }
             )
 
+    def _budget(self, namespace: str, name: str, obj: Object | None) -> int:
+        first = len(self.amounts)
+        rule = Rule("PodDisruptionBudget", namespace, name)
+        if obj is None:
+            return self._row(rule, kind=BUDGET, exists=0, first=first)
+        spec = obj.get("spec") or {}
+        most, percent = _int_or_percent(spec.get("maxUnavailable"))
+        least = UNSET
+        if most == UNSET:
+            least, percent = _int_or_percent(spec.get("minAvailable"))
+        if most == least == UNSET:
+            most = 0  # a budget that names neither lets nothing go
+        self.amounts.append({"least": max(0, least), "most": most, "percent": percent})
+        requirements = label_selector(spec.get("selector"))
+        row = self._row(rule, kind=BUDGET, exists=1, first=first, labelled=int(bool(requirements)))
+        actual = self._surroundings.pod_labels(namespace, {}).namespace
+        self.selectors.append((self.rows[row], Selector(requirements, frozenset([actual]))))
+        return row
+
     def _quota(self, namespace: str, name: str, obj: Object | None) -> int:
         rule = Rule("ResourceQuota", namespace, name)
         first = len(self.amounts)
@@ -355,6 +392,16 @@ def _with_defaults(item: Object) -> dict[str, Any]:
     limits = {**(item.get("max") or {}), **(item.get("default") or {})}
     requests = {**(item.get("min") or {}), **limits, **(item.get("defaultRequest") or {})}
     return {**item, "default": limits, "defaultRequest": requests}
+
+
+def _int_or_percent(value: Any) -> tuple[int, int]:
+    if value is None:
+        return UNSET, 0
+    if isinstance(value, str) and value.endswith("%") and value[:-1].isdigit():
+        return int(value[:-1]), 1
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise TraceError(f"expected a whole number or a percentage, found {value!r}")
+    return value, 0
 
 
 def _cpu(amounts: Object) -> int:

@@ -1,7 +1,7 @@
 """DefaultPreemption: pods of lower priority make room.
 
 Sources: Kubernetes `pkg/scheduler/framework/plugins/defaultpreemption/default_preemption.go`
-and `pkg/scheduler/framework/preemption/preemption.go`. PodDisruptionBudgets are not modelled.
+and `pkg/scheduler/framework/preemption/preemption.go`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from sim_arena.engine.choice import NODE, OFFSET, choose
+from sim_arena.engine.disruption_budgets import count_allowed, mark_violations
 from sim_arena.engine.jit import jit, rare
 from sim_arena.engine.lifecycle import count_on_node, delete_pod
 from sim_arena.engine.nominees import nominate, occupy_nominees
@@ -38,6 +39,8 @@ def preempt(program: Any, state: Any, p: int, wanted: Any) -> None:
     """
     if program.templates[state.pods[p].template].never_preempts:
         return
+    if program.header[0].budgets:
+        count_allowed(program, state)
     occupy_nominees(program, state, p, 1)
     candidates = _find_candidates(program, state, p)
     occupy_nominees(program, state, p, -1)
@@ -84,13 +87,16 @@ def _find_candidates(program: Any, state: Any, p: int) -> int:
     wanted = min(potential, max(100, potential // 10))
     offset = choose(state.clock[0].seed, OFFSET, p, potential)
     found = 0
+    sparing = 0
     for i in range(potential):
-        if found == wanted:
+        if sparing > 0 and found >= wanted:
             break
         n = state.room[(offset + i) % potential].feasible
         victims = _select_victims(program, state, p, n)
         if victims > 0:
             _describe(program, state, n, victims, found)
+            if state.victims[found].violations == 0:
+                sparing += 1
             found += 1
         for v in range(victims):
             count_on_node(program, state, state.lists[v].chosen, 1)
@@ -100,6 +106,9 @@ def _find_candidates(program: Any, state: Any, p: int) -> int:
 @rare
 def _select_victims(program: Any, state: Any, p: int, n: int) -> int:
     """Take pods off a node so that a pod fits, and write them into `state.lists[].chosen`.
+
+    As many as fit are put back: first those whose loss breaks a PodDisruptionBudget, in each
+    group the most important ones.
 
     The victims are left off the node; the caller puts them back.
 
@@ -120,16 +129,33 @@ def _select_victims(program: Any, state: Any, p: int, n: int) -> int:
         for i in range(lower):
             count_on_node(program, state, state.lists[i].chosen, 1)
         return 0
+    for i in range(lower):
+        state.lists[i].spared = 0
+    if program.header[0].budgets:
+        mark_violations(program, state, lower)
+        _put_back(program, state, p, n, lower, 1)
+    _put_back(program, state, p, n, lower, 0)
     victims = 0
     for i in range(lower):
-        other = state.lists[i].chosen
-        count_on_node(program, state, other, 1)
-        judge(program, state, state.pods[p].template)
-        if not passes(program, state, p, n):
-            count_on_node(program, state, other, -1)
-            state.lists[victims].chosen = other
+        if state.lists[i].chosen != UNSET:
+            state.lists[victims].chosen = state.lists[i].chosen
+            state.lists[victims].spared = state.lists[i].spared
             victims += 1
     return victims
+
+
+@jit
+def _put_back(program: Any, state: Any, p: int, n: int, count: int, spared: int) -> None:
+    """Put those of the chosen pods that the pod leaves room for back, and choose them no more."""
+    for i in range(count):
+        if state.lists[i].spared == spared:
+            other = state.lists[i].chosen
+            count_on_node(program, state, other, 1)
+            judge(program, state, state.pods[p].template)
+            if passes(program, state, p, n):
+                state.lists[i].chosen = UNSET
+            else:
+                count_on_node(program, state, other, -1)
 
 
 @jit
@@ -172,8 +198,10 @@ def _describe(program: Any, state: Any, n: int, victims: int, place: int) -> Non
     candidate.count = victims
     candidate.highest = _priority(program, state, state.lists[0].chosen)
     candidate.start = _start(state, state.lists[0].chosen)
+    candidate.violations = 0
     total = 0
     for i in range(victims):
+        candidate.violations += state.lists[i].spared
         priority = _priority(program, state, state.lists[i].chosen)
         total += priority + _SUM_OFFSET
         if priority == candidate.highest:
@@ -184,6 +212,8 @@ def _describe(program: Any, state: Any, n: int, victims: int, place: int) -> Non
 @jit
 def _better(a: Any, b: Any) -> int:
     """Compare candidates: 1 if `a` costs less, -1 if `b` does, 0 if neither."""
+    if a.violations != b.violations:
+        return 1 if a.violations < b.violations else -1
     if a.highest != b.highest:
         return 1 if a.highest < b.highest else -1
     if a.priorities != b.priorities:
