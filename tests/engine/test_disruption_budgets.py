@@ -50,9 +50,12 @@ def crowd(*budgets: Json, seed: int = 0) -> Simulation:
 
     A pod of higher priority comes and needs the room of two.
     """
-    full = [deployment({**labelled(app), **_on(node)}, 2, app) for app, node in zip("xy", "01")]
-    cluster = nodes(2)
-    return play((0, [*budgets, *full]), (5, [HIGH]), nodes=cluster, seed=seed)
+    return play((0, [*budgets, *_full()]), (5, [HIGH]), nodes=nodes(2), seed=seed)
+
+
+def _full() -> list[Json]:
+    pairs = ("x", "0"), ("y", "1")
+    return [deployment({**labelled(app), **_on(node)}, 2, app) for app, node in pairs]
 
 
 def _on(node: str) -> Json:
@@ -126,11 +129,10 @@ def test_shares_are_of_the_owners_replicas(make: Any) -> None:
 
 def test_a_budget_may_come_late_and_go() -> None:
     protected = budget("x", maxUnavailable=0)
-    low = [deployment({**labelled(app), **_on(node)}, 2, app) for app, node in zip("xy", "01")]
-    late = play((0, low), (3, [protected]), (5, [HIGH]), nodes=nodes(2))
+    late = play((0, _full()), (3, [protected]), (5, [HIGH]), nodes=nodes(2))
     assert left(late, "x", "y") == [2, 0]
     outcomes = set()
     for seed in range(16):
-        events = (0, [protected, *low]), (3, [], [protected]), (5, [HIGH])
+        events = (0, [protected, *_full()]), (3, [], [protected]), (5, [HIGH])
         outcomes.add(tuple(left(play(*events, nodes=nodes(2), seed=seed), "x", "y")))
     assert outcomes == {(2, 0), (0, 2)}
