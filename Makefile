@@ -15,7 +15,7 @@ export PYTHONNOUSERSITE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint lock wheel bench control-plane test-cluster oracle fidelity clean FORCE
+.PHONY: help venv demo test lint lock wheel bench control-plane test-cluster test-cluster-full oracle fidelity clean FORCE
 
 help: ## List the targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1	/p' Makefile | expand -t 16
@@ -72,6 +72,9 @@ control-plane: $(READY) ## Build the control plane of the cluster tests (needs G
 	@$(PY) -m tests.cluster.build
 
 test-cluster: $(READY) ## Run the tests that need the control plane
+	@$(PY) -m pytest -m "cluster and not full"
+
+test-cluster-full: $(READY) ## Run all of them, those that take minutes too
 	@$(PY) -m pytest -m cluster
 
 oracle: $(READY) ## Ask the real scheduler's plugins for the test vectors anew (needs Go)

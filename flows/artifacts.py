@@ -96,6 +96,8 @@ def _headline(spec: EpisodeSpec, records: Sequence[StepRecord], error: Exception
         return f"The episode of {spec.deploy} failed"
     if records and records[-1]["success"]:
         return f"{spec.deploy} is healthy, seen in step {len(records)}"
+    if records and records[-1]["success"] is None:
+        return f"{spec.deploy} cannot be assessed on {spec.cluster}"
     return f"{spec.deploy} is not healthy after {len(records)} steps"
 
 

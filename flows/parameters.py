@@ -34,7 +34,7 @@ _POLICIES: JsonDict = {"examples" if code_allowed() else "enum": [*available()]}
 
 PolicyName = Annotated[str, Field(min_length=1, json_schema_extra=_POLICIES)]
 RewardName = Literal["binary", "progress", "waste", "shaped"]
-ClusterName = Literal["embedded"]
+ClusterName = Literal["embedded", "kwok"]
 Hooks = list[Hook] | None
 
 # Frozen, so that one object can be the default of every call.

@@ -63,8 +63,10 @@ def clean_up_run(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> 
     the flow run: what was made carries its id, or the run id that was given.
     """
     cluster = str(flow_run.parameters.get("cluster") or "embedded")
+    context = flow_run.parameters.get("context")
+    place = f"{cluster}:{context}" if context else cluster
     run_id = str(flow_run.parameters.get("run_id") or flow_run.id)
-    tasks.clean_up(cluster, run_id)
+    tasks.clean_up(place, run_id)
     flow_run_logger(flow_run, flow).info(
         "cleaned up run %s on the %s cluster: the flow run is %s", run_id, cluster, state.name
     )
@@ -87,5 +89,8 @@ def _state(spec: EpisodeSpec, result: EpisodeResult) -> "State[EpisodeResult]":
     if result.success:
         message = f"{spec.deploy} is healthy, seen in step {count}: {result.trace}"
         return Completed(message=message, data=result)
+    if (unknown := result.unassessable) is not None:
+        message = f"{spec.deploy} cannot be assessed on {spec.cluster}: {'; '.join(unknown)}"
+        return Completed(name="NotAssessable", message=message, data=result)
     message = f"{spec.deploy} is not healthy after {steps}, which is the limit"
     return Completed(name="Truncated", message=message, data=result)

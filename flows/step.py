@@ -35,6 +35,9 @@ def step(  # noqa: PLR0913, PLR0917 # each is a field of the form in the UI
     pre_start: p.Hooks = None,
     post_end: p.Hooks = None,
     cluster: p.ClusterName = "embedded",
+    context: spec.Context = None,
+    speed: spec.Speed = 1.0,
+    allow_real_nodes: bool = False,  # noqa: FBT001, FBT002 # a field of the form
     timeout: spec.Timeout = 600,
     runs_dir: spec.RunsDir = "runs",
     run_id: spec.RunId = None,
@@ -58,6 +61,9 @@ def step(  # noqa: PLR0913, PLR0917 # each is a field of the form in the UI
             where SIM_ARENA_ALLOW_CODE=1 is set on the worker
         post_end: likewise, after each step's observation
         cluster: where the trace is replayed
+        context: the kubeconfig's context of a real cluster, by default the current one
+        speed: on a real cluster, divides the pauses and the pods' running times
+        allow_real_nodes: whether a real cluster may have nodes that are not KWOK's
         timeout: real seconds that one simulation may take
         runs_dir: folder of all runs
         run_id: the run's name, by default the flow run's id; that of an interrupted run goes on

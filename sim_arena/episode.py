@@ -175,7 +175,7 @@ def _play_on(
     """Play the steps that are missing, and clean up after each."""
 
     def clean_up() -> None:
-        verbs.clean_up(spec.cluster, result.run_id)
+        verbs.clean_up(spec.place, result.run_id)
 
     clean_up()  # what an interrupted step may have left
     while not result.ended:
@@ -192,7 +192,7 @@ def _take(
     """Take one step, and write it down whether it goes well or not."""
     try:
         observation = _observe(step, spec, verbs)
-        if not step.succeeded:
+        if step.undecided:
             action = verbs.decide(spec, policy, observation)
             step.acted(action, verbs.mutate(spec, step.record["trace_in"], action, step.out))
         step.rewarded(verbs.reward(spec.reward, observation, spec.target, spec.duration))

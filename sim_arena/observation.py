@@ -64,6 +64,7 @@ class Observation(TypedDict):
     requested_pods: NotRequired[int | None]
     largest_free_cpu: NotRequired[int | None]
     largest_free_memory: NotRequired[int | None]
+    unassessable: NotRequired[list[str] | None]
     simulated_seconds: NotRequired[float | None]
     cluster: NotRequired[str]
 
@@ -105,6 +106,7 @@ FIELDS: tuple[Field, ...] = (
     Field("requested_pods", "int", "pods", "pods on all nodes"),
     Field("largest_free_cpu", "int", "mCPU", "most that one node has left"),
     Field("largest_free_memory", "int", "bytes", "most that one node has left"),
+    Field("unassessable", "names", "", "why health cannot be told on this cluster; else None"),
     Field("simulated_seconds", "float", "s", "simulated time since the trace's first event"),
     Field("cluster", "str", "", "the cluster that was read: embedded, kwok or simkube"),
 )

@@ -25,7 +25,7 @@ def check(spec: EpisodeSpec) -> list[Check]:
         checks.append(found)
         if found.required and not found.ok:
             return checks
-    return [*checks, *clusters.get(spec.cluster).preflight(spec)]
+    return [*checks, *clusters.get(spec.place).preflight(spec)]
 
 
 def require(checks: list[Check]) -> None:

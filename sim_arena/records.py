@@ -48,7 +48,8 @@ class StepRecord(TypedDict):
 
     At success no action is taken: `action` is None, and `trace_out` is `trace_in`. The same holds
     for `observation`, `action`, `reward` and `success` where an error, told in `error`, came
-    first. Durations are seconds; `started_at` is ISO 8601 in UTC.
+    first. `success` alone is None, and no action is taken, where the cluster cannot show the
+    workload's trouble. Durations are seconds; `started_at` is ISO 8601 in UTC.
     """
 
     run_id: str
@@ -121,6 +122,14 @@ class EpisodeResult:
     def warnings(self) -> list[str]:
         """What the cluster did not model, each once, in order of appearance."""
         return list(dict.fromkeys(line for record in self.records for line in record["warnings"]))
+
+    @property
+    def unassessable(self) -> list[str] | None:
+        """Why the last step shows neither health nor trouble; None if it shows one of them."""
+        observation = self.records[-1]["observation"] if self.records else None
+        if observation is None or self.records[-1]["success"] is not None:
+            return None
+        return observation.get("unassessable")
 
     def add(self, record: StepRecord) -> None:
         """Take in a step; `success` and the names of the traces follow from it."""

@@ -20,6 +20,8 @@ from sim_arena.guardrails import Guardrails
 from sim_arena.nodes import DEFAULT_NODES
 
 __all__ = [
+    "ClusterName",
+    "Context",
     "Deploy",
     "Duration",
     "EpisodeSpec",
@@ -31,6 +33,7 @@ __all__ = [
     "RunId",
     "RunsDir",
     "Seed",
+    "Speed",
     "StepSizes",
     "Target",
     "Timeout",
@@ -48,6 +51,9 @@ MaxSteps = Annotated[int, Field(ge=1, le=10_000)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Nodes = Annotated[str, Field(min_length=1)]
 Replay = Literal["simkube", "plain"]
+ClusterName = Annotated[str, Field(min_length=1, max_length=320)]
+Context = Annotated[str | None, Field(min_length=1, max_length=253)]
+Speed = Annotated[float, Field(gt=0, le=1000)]
 Timeout = Annotated[float, Field(gt=0, le=86_400)]
 RunsDir = Annotated[str, Field(min_length=1)]
 RunId = Annotated[str | None, Field(min_length=1, max_length=128)]
@@ -158,6 +164,9 @@ class EpisodeSpec(BaseModel):
         pre_start: run before each step's simulation
         post_end: run after each step's observation, also when the step failed
         cluster: name of the cluster
+        context: the kubeconfig's context of a real cluster; None for the current one
+        speed: on a real cluster, divides the pauses and the pods' running times
+        allow_real_nodes: whether a real cluster may have nodes that are not KWOK's
         timeout: how long a cluster may take for one step's simulation, in seconds of real time
         runs_dir: folder of all runs
         run_id: the run's name; a new one if None
@@ -184,11 +193,19 @@ class EpisodeSpec(BaseModel):
     steps: StepSizes = StepSizes()
     pre_start: tuple[Hook, ...] = ()
     post_end: tuple[Hook, ...] = ()
-    cluster: str = "embedded"
+    cluster: ClusterName = "embedded"
+    context: Context = None
+    speed: Speed = 1.0
+    allow_real_nodes: bool = False
     timeout: Timeout = 600
     runs_dir: RunsDir = "runs"
     run_id: RunId = None
     episode: int = Field(default=0, ge=0)
+
+    @property
+    def place(self) -> str:
+        """The cluster with its context, as `sim_arena.clusters.get` takes it."""
+        return self.cluster if self.context is None else f"{self.cluster}:{self.context}"
 
     def asked(self) -> dict[str, Any]:
         """Return what decides how the episode goes, as JSON values.

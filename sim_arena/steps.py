@@ -74,19 +74,28 @@ class Step:
         return self.record["error"] is not None
 
     @property
+    def undecided(self) -> bool:
+        """Whether there is something left to do: neither healthy nor out of sight."""
+        return self.record["success"] is False
+
+    @property
     def succeeded(self) -> bool:
         """Whether the observation is a success; no action is taken then."""
         return bool(self.record["success"])
 
     def observed(self, observation: Observation, namespace: str, warnings: list[str]) -> None:
         """Take in the observation; success follows from it, and so does the episode's end."""
-        success = is_success(observation, self._spec.target)
+        healthy = is_success(observation, self._spec.target)
+        # What looks healthy only because the cluster cannot show the trouble is neither success
+        # nor failure, and another step would show no more.
+        unknown = healthy and bool(observation.get("unassessable"))
         last = self.record["step"] + 1 >= self._spec.max_steps
         self.record["observation"] = observation
         self.record["namespace"] = namespace
         self.record["warnings"] = warnings
-        self.record["success"] = self.record["terminated"] = success
-        self.record["truncated"] = last and not success
+        self.record["success"] = None if unknown else healthy
+        self.record["terminated"] = healthy and not unknown
+        self.record["truncated"] = unknown or (last and not healthy)
 
     def acted(self, action: Action, mutated: Mutated) -> None:
         """Take in what the policy decided and what it did to the trace."""

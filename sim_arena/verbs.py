@@ -69,7 +69,7 @@ def simulate(spec: EpisodeSpec, trace: str, step: int) -> Simulation:
     simulation = Simulation(
         name=f"{spec.run_id}-{spec.episode}-{step}",
         step=step,
-        cluster=spec.cluster,
+        cluster=spec.place,
         run_id=str(spec.run_id),
         trace=trace,
         nodes=spec.nodes,
@@ -80,8 +80,9 @@ def simulate(spec: EpisodeSpec, trace: str, step: int) -> Simulation:
         duration=spec.duration,
         seed=spec.seed,
         timeout=spec.timeout,
+        speed=spec.speed,
     )
-    clusters.get(spec.cluster).create(simulation)
+    clusters.get(spec.place).create(simulation)
     return simulation
 
 
@@ -188,6 +189,10 @@ def record(folder: str, step: StepRecord) -> None:
 
 def clean_up(cluster: str, run_id: str) -> None:
     """Remove whatever a run made on a cluster. It may be called at any time, and again.
+
+    Args:
+        cluster: the cluster's name, with a colon and the context after it where there is one
+        run_id: the run's id
 
     Raises:
         ClusterError: the cluster could not remove it

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import catalogue, play, runs, simulate, trace
+from flows.cli import catalogue, cluster, fidelity, play, runs, simulate, trace
 
 __all__ = ["app"]
 
@@ -45,6 +45,8 @@ app.command()(simulate.simulate)
 app.command()(play.step)
 app.command()(play.episode)
 app.command()(play.preflight)
+app.command()(fidelity.fidelity)
+app.add_typer(cluster.app, name="cluster")
 app.add_typer(trace.app, name="trace")
 app.add_typer(runs.app, name="runs")
 app.command()(catalogue.policies)

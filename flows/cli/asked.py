@@ -58,7 +58,21 @@ class Asked:
     nodes: options.Nodes = options.DEFAULT_NODES
     seed: options.Seed = 0
     replay: options.Replay = "simkube"
-    cluster: Annotated[str, typer.Option(metavar="NAME", help="Where to replay.")] = "embedded"
+    cluster: Annotated[
+        str, typer.Option(metavar="NAME", help="Where to replay: embedded or kwok.")
+    ] = "embedded"
+    context: options.Context = None
+    speed: Annotated[
+        float,
+        typer.Option(
+            min=0.001, max=1000, metavar="X", help="On a real cluster: divides the pauses."
+        ),
+    ] = 1.0
+    allow_real_nodes: options.AllowRealNodes = False
+    timeout: Annotated[
+        float,
+        typer.Option(min=0.1, max=86_400, metavar="S", help="Real seconds that a step may take."),
+    ] = 600
     guardrail: Annotated[
         list[str] | None,
         typer.Option(
@@ -116,6 +130,10 @@ class Asked:
                     "pre_start": self._hooks(self.pre_start, "--pre-start"),
                     "post_end": self._hooks(self.post_end, "--post-end"),
                     "cluster": self.cluster,
+                    "context": self.context,
+                    "speed": self.speed,
+                    "allow_real_nodes": self.allow_real_nodes,
+                    "timeout": self.timeout,
                     "runs_dir": str(self.runs_dir),
                     "run_id": run_id,
                 }

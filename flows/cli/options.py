@@ -10,7 +10,9 @@ __all__ = [
     "DEFAULT_NODES",
     "LONGEST",
     "RUNS",
+    "AllowRealNodes",
     "AsJson",
+    "Context",
     "Deploy",
     "Duration",
     "Namespace",
@@ -52,6 +54,14 @@ def _deployments(context: typer.Context, incomplete: str) -> Iterable[str]:
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a program to read.")]
+Context = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="The kubeconfig's context.", show_default="the current one"),
+]
+AllowRealNodes = Annotated[
+    bool,
+    typer.Option("--allow-real-nodes", help="Use a cluster whose nodes are not all KWOK's."),
+]
 TracePath = Annotated[
     Path, typer.Option("--trace", metavar="FILE", help="A SimKube trace.", show_default=False)
 ]

@@ -146,6 +146,11 @@ def _verdict(spec: "EpisodeSpec", result: "EpisodeResult") -> str:
     steps = f"{count} step{'s' * (count != 1)}"
     if result.success:
         return f"{spec.deploy} is healthy: {spec.target} ready, none pending, seen in step {count}."
+    if (unknown := result.unassessable) is not None:
+        return (
+            f"{spec.deploy} cannot be assessed on {spec.cluster}: {'; '.join(unknown)}; "
+            "--cluster embedded models usage."
+        )
     return (
         f"{spec.deploy} is not healthy after {steps}, which is the limit; "
         "--episodes allows more, --policy chooses another."

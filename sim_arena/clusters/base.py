@@ -1,7 +1,7 @@
 """What a cluster is to the arena: the protocol, and what goes in and comes out."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypedDict
+from typing import TYPE_CHECKING, NotRequired, Protocol, TypedDict
 
 from sim_arena.observation import Observation
 
@@ -26,6 +26,7 @@ class Simulation(TypedDict):
         duration: the simulated window in seconds
         seed: of the simulation's free choices
         timeout: seconds of real time that `wait` may take
+        speed: on a real cluster, divides the pauses and the pods' running times
     """
 
     name: str
@@ -41,6 +42,7 @@ class Simulation(TypedDict):
     duration: int
     seed: int
     timeout: float
+    speed: NotRequired[float]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from traces.arithmetic import UNSET, effective_request
 from traces.quantities import format_cpu, format_memory, parse_cpu, parse_memory
 from traces.workloads import applications
 
-__all__ = ["check", "last_template", "least_request", "room_for"]
+__all__ = ["check", "last_application", "last_template", "least_request", "room_for"]
 
 
 def check(trace: Trace, nodes: Iterable[Node], spec: EpisodeSpec) -> Check:
@@ -35,10 +35,15 @@ def check(trace: Trace, nodes: Iterable[Node], spec: EpisodeSpec) -> Check:
     )
 
 
+def last_application(trace: Trace, ref: WorkloadRef) -> Mapping[str, Any]:
+    """Return a workload as it was applied last."""
+    *_, last = (found.obj for found in applications(trace) if found.workload == ref)
+    return last
+
+
 def last_template(trace: Trace, ref: WorkloadRef) -> Mapping[str, Any]:
     """Return the pod spec of a workload as it was applied last."""
-    *_, last = (found.obj for found in applications(trace) if found.workload == ref)
-    spec: Mapping[str, Any] = last["spec"]["template"]["spec"]
+    spec: Mapping[str, Any] = last_application(trace, ref)["spec"]["template"]["spec"]
     return spec
 
 

@@ -8,19 +8,20 @@ import secrets
 import shutil
 import ssl
 import tempfile
+import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from sim_arena.clusters.kwok.preparing import STAGES
 from tests.cluster.api import Api
 from tests.cluster.build import find_binaries
 from tests.cluster.pki import Pki, make_pki
 from tests.cluster.processes import Child, ChildProcesses, ProcessFailedError, free_ports
-
-STAGES = Path(__file__).parent / "stages.yaml"
 
 _READY_S = 90.0
 _ATTEMPTS = 3
@@ -84,8 +85,8 @@ class ControlPlane:
         self._write_files()
         etcd = self._start_etcd(etcd_peer)
         self._wait(etcd, f"http://{self._etcd}/health")
-        server = self._start_server()
-        self._wait(server, f"{self.server}/readyz")
+        self._server_child = self._start_server()
+        self._wait(self._server_child, f"{self.server}/readyz")
         manager = self._start_manager()
         scheduler = self._start_scheduler()
         kwok = self._start_kwok()
@@ -115,6 +116,21 @@ class ControlPlane:
         self.stop(keep_files=failed)
         if failed and error is not None:
             error.add_note(f"the control plane's logs are kept in {self.folder}")
+
+    @contextmanager
+    def server_away(self, seconds: float) -> Iterator[None]:
+        """Kill the API server, run the block, and start it again that many seconds later."""
+        self.processes.kill(self._server_child)
+        restart = threading.Timer(seconds, self._restart_server)
+        restart.start()
+        try:
+            yield
+        finally:
+            restart.join()
+            self._wait(self._server_child, f"{self.server}/readyz")
+
+    def _restart_server(self) -> None:
+        self._server_child = self._start_server()
 
     def scheduler_metrics(self) -> str:
         """The scheduler's metrics in Prometheus' text format."""

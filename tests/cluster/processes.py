@@ -58,7 +58,7 @@ class ChildProcesses:
     def start(self, name: str, command: Sequence[str | Path]) -> Child:
         """Start a process in a session of its own; both its streams go to NAME.log."""
         log = self.logs / f"{name}.log"
-        with log.open("wb") as stream:
+        with log.open("ab") as stream:
             process = subprocess.Popen(
                 [str(part) for part in command],
                 stdin=subprocess.DEVNULL,
@@ -89,6 +89,12 @@ class ChildProcesses:
                     f"{child.name} was not ready after {deadline_s:g} s:\n{child.tail()}"
                 )
             time.sleep(_POLL_S)
+
+    def kill(self, child: Child) -> None:
+        """End a child by force, and forget it."""
+        _signal(child, signal.SIGKILL)
+        child.process.wait()
+        self.children.remove(child)
 
     def check(self) -> None:
         """Raise if a child has ended although nobody stopped it."""

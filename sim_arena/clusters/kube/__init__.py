@@ -1,0 +1,1 @@
+"""What the clusters with a real Kubernetes API have in common: requests, watches, ownership."""

@@ -1,0 +1,110 @@
+"""Removes what runs left on a cluster: what carries their label, and nothing else."""
+
+import time
+from collections.abc import Iterable
+
+from sim_arena.clusters.kube.api import Api, Json
+from sim_arena.clusters.kube.errors import RefusedError
+from sim_arena.clusters.kube.ownership import of_run, run_of
+from sim_arena.errors import TransientError
+
+__all__ = ["CLUSTER_KINDS", "leftovers", "remove"]
+
+CLUSTER_KINDS = (
+    ("scheduling.k8s.io/v1", "PriorityClass"),
+    ("storage.k8s.io/v1", "StorageClass"),
+    ("v1", "PersistentVolume"),
+)
+"""The kinds without a namespace that a replay may make."""
+
+_NAMESPACE: Json = {"apiVersion": "v1", "kind": "Namespace"}
+# Owners before their pods, so that nothing makes them anew.
+_COLLECTIONS = (
+    "/apis/batch/v1/namespaces/{}/cronjobs",
+    "/apis/batch/v1/namespaces/{}/jobs",
+    "/apis/apps/v1/namespaces/{}/deployments",
+    "/apis/apps/v1/namespaces/{}/statefulsets",
+    "/apis/apps/v1/namespaces/{}/daemonsets",
+    "/apis/apps/v1/namespaces/{}/replicasets",
+    "/api/v1/namespaces/{}/pods",
+)
+_LOOK_S = 0.2
+
+
+def leftovers(api: Api) -> dict[str, list[str]]:
+    """What there is of runs: names of objects by the run's id."""
+    found: dict[str, list[str]] = {}
+    for obj in _made(api, None):
+        name = f"{obj['kind']} {obj['metadata']['name']}"
+        found.setdefault(run_of(obj), []).append(name)
+    return found
+
+
+def remove(api: Api, run_id: str | None, deadline_s: float = 120.0) -> list[str]:
+    """Delete all that a run made, and wait until it is gone. It may be called at any time, again.
+
+    Args:
+        api: the API server.
+        run_id: the run; None for all runs.
+        deadline_s: seconds to wait at most.
+
+    Returns:
+        what was removed, by kind and name.
+
+    Raises:
+        TransientError: something did not go, such as a namespace that is stuck; says why.
+    """
+    deadline = time.monotonic() + deadline_s
+    removed: dict[str, None] = {}
+    while made := list(_made(api, run_id)):
+        for obj in made:
+            name = f"{obj['kind']} {obj['metadata']['name']}"
+            if name not in removed:
+                _delete(api, obj)
+                removed[name] = None
+        if time.monotonic() > deadline:
+            raise TransientError(
+                f"expected what the run made to go within {deadline_s:g} s, found "
+                f"{'; '.join(map(_why_there, made))}"
+            )
+        time.sleep(_LOOK_S)
+    return list(removed)
+
+
+def _made(api: Api, run_id: str | None) -> Iterable[Json]:
+    kinds = (("v1", "Namespace"), *CLUSTER_KINDS)
+    for version, kind in kinds:
+        path = api.path({"apiVersion": version, "kind": kind}, None)
+        for obj in api.list(path, of_run(run_id)):
+            yield {**obj, "apiVersion": version, "kind": kind}
+
+
+def _delete(api: Api, obj: Json) -> None:
+    if obj["kind"] == "Namespace" and "deletionTimestamp" not in obj["metadata"]:
+        _empty(api, obj["metadata"]["name"])
+    api.delete(obj, None, obj["metadata"]["name"])
+
+
+def _empty(api: Api, namespace: str) -> None:
+    """Delete the workloads of a namespace at once; its own deletion would take its time."""
+    for collection in _COLLECTIONS:
+        try:
+            api.request(
+                "delete",
+                collection.format(namespace),
+                propagation_policy="Background",
+                grace_period_seconds=0,
+            )
+        except RefusedError as error:
+            if error.status != 404:
+                raise
+
+
+def _why_there(obj: Json) -> str:
+    """An object that does not go, and what holds it."""
+    conditions = (obj.get("status") or {}).get("conditions") or []
+    reasons = [c["message"] for c in conditions if c.get("status") == "True" and c.get("message")]
+    finalizers = obj["metadata"].get("finalizers")
+    reasons += [f"finalizers {', '.join(finalizers)}"] if finalizers else []
+    said = f" ({'; '.join(reasons)})" if reasons else ""
+    return f"{obj['kind']} {obj['metadata']['name']}{said}"

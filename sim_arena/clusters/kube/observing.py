@@ -1,0 +1,231 @@
+"""Reads one workload, its pods and the nodes of a cluster, as an observation.
+
+Pods belong to a workload by their owners, never by their names. What the API does not say is None.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sim_arena.clusters.kube.api import Api, Json
+from sim_arena.clusters.kube.errors import RefusedError
+from sim_arena.clusters.kube.nodes import read_nodes, to_node
+from sim_arena.clusters.kube.objects import (
+    COLLECTIONS,
+    TERMINAL,
+    Genealogy,
+    State,
+    workload_status,
+)
+from sim_arena.errors import PermanentError
+from sim_arena.observation import ContainerObservation, Observation
+from traces import WorkloadRef
+from traces.arithmetic import UNSET, effective_request
+from traces.quantities import parse_cpu, parse_memory
+
+__all__ = ["observe", "pod_requests"]
+
+_APPS = "apps/v1"
+_METRICS = "/apis/metrics.k8s.io/v1beta1"
+_LATEST = 10
+_PARSERS = {"cpu": parse_cpu, "memory": parse_memory}
+
+
+def observe(
+    api: Api, ref: WorkloadRef, cluster: str, seconds: float, *, deleted: bool = False
+) -> Observation:
+    """Read everything that the API tells of a workload.
+
+    Args:
+        api: the cluster.
+        ref: the workload, in the namespace that it has there.
+        cluster: the cluster's name.
+        seconds: simulated time since the trace's first event.
+        deleted: whether the trace has deleted it by now; else it has to be there.
+
+    Raises:
+        PermanentError: the workload is not there although the trace applied it.
+        ClusterError: the cluster could not be read.
+    """
+    workload = api.get({"apiVersion": _APPS, "kind": ref.kind}, ref.namespace, ref.name)
+    if workload is None and not deleted:
+        raise PermanentError(
+            f"expected {ref} on the cluster, found none: somebody removed it, and what is there "
+            "says nothing of it"
+        )
+    pods = _pods_of(api, ref)
+    status = workload_status(ref, pods)
+    nodes = [to_node(node) for node in read_nodes(api)]
+    observation = Observation(
+        ready=status.ready,
+        pending=status.pending,
+        total=status.total,
+        desired=workload["spec"].get("replicas", 1) if workload is not None else 0,
+        failed=sum(pod["status"].get("phase") == "Failed" for pod in pods),
+        restarts=sum(one["restartCount"] for pod in pods for one in _statuses(pod)),
+        oom_killed=_oom_kills(one for pod in pods for one in _statuses(pod)),
+        throttled=None,
+        reasons=status.reasons,
+        events=_events(api, ref.namespace, pods),
+        containers=_containers(workload, pods, _usage(api, ref.namespace)),
+        nodes=len(nodes),
+        allocatable_cpu=sum(node.cpu for node in nodes),
+        allocatable_memory=sum(node.memory for node in nodes),
+        allocatable_pods=sum(node.pods for node in nodes),
+        simulated_seconds=seconds,
+        cluster=cluster,
+    )
+    observation.update(_requested(api, {node.name: (node.cpu, node.memory) for node in nodes}))
+    return observation
+
+
+def pod_requests(spec: Mapping[str, Any]) -> dict[str, int]:
+    """What a pod requests, in milli-CPU and bytes.
+
+    Source: Kubernetes `staging/src/k8s.io/component-helpers/resource/helpers.go`, PodRequests.
+    """
+    total: dict[str, int] = {}
+    for name, parse in _PARSERS.items():
+        running = sum(_request(container, name) for container in spec.get("containers") or ())
+        highest = sidecars = 0
+        for container in spec.get("initContainers") or ():
+            own = _request(container, name)
+            if container.get("restartPolicy") == "Always":
+                sidecars += own
+                highest = max(highest, sidecars)
+            else:
+                highest = max(highest, own + sidecars)
+        overhead = (spec.get("overhead") or {}).get(name)
+        total[name] = max(running + sidecars, highest)
+        total[name] += parse(str(overhead)) if overhead is not None else 0
+    return total
+
+
+def _pods_of(api: Api, ref: WorkloadRef) -> list[Json]:
+    kinds = ("Pod", ref.kind, "ReplicaSet")
+    objects: dict[str, list[Json]] = {kind: [] for kind in COLLECTIONS}
+    for kind in dict.fromkeys(kinds):
+        root, _, plural = COLLECTIONS[kind].rpartition("/")
+        for obj in api.list(f"{root}/namespaces/{ref.namespace}/{plural}"):
+            objects[kind].append({**obj, "kind": kind})
+    state = State(objects)
+    genealogy = Genealogy()
+    genealogy.update(state)
+    own = (ref.kind, ref.namespace, ref.name)
+    return [pod for pod in state.pods if genealogy.root(pod) == own]
+
+
+def _requested(api: Api, nodes: Mapping[str, tuple[int, int]]) -> Observation:
+    """What the pods of everybody request on these nodes, and what one node has left at most."""
+    used = {name: {"cpu": 0, "memory": 0} for name in nodes}
+    pods = 0
+    for pod in api.list("/api/v1/pods"):
+        node = pod["spec"].get("nodeName")
+        if node not in used or pod["status"].get("phase") in TERMINAL:
+            continue
+        pods += 1
+        for name, amount in pod_requests(pod["spec"]).items():
+            used[node][name] += amount
+    free_cpu = [cpu - used[name]["cpu"] for name, (cpu, _) in nodes.items()]
+    free_memory = [memory - used[name]["memory"] for name, (_, memory) in nodes.items()]
+    return {  # type: ignore[typeddict-item]  # a part of an observation
+        "requested_cpu": sum(one["cpu"] for one in used.values()),
+        "requested_memory": sum(one["memory"] for one in used.values()),
+        "requested_pods": pods,
+        "largest_free_cpu": max([0, *free_cpu]),
+        "largest_free_memory": max([0, *free_memory]),
+    }
+
+
+def _events(api: Api, namespace: str, pods: Iterable[Json]) -> list[str]:
+    """Reasons of the latest events of some pods, each once, newest first."""
+    own = {pod["metadata"]["uid"] for pod in pods}
+    found = [
+        (str(event.get("lastTimestamp") or event.get("eventTime") or ""), str(event["reason"]))
+        for event in api.list(f"/api/v1/namespaces/{namespace}/events")
+        if event["involvedObject"].get("uid") in own and event.get("reason")
+    ]
+    return list(dict.fromkeys(reason for _, reason in sorted(found, reverse=True)))[:_LATEST]
+
+
+def _containers(
+    workload: Json | None, pods: list[Json], usage: Mapping[tuple[str, str], tuple[int, int]]
+) -> list[ContainerObservation]:
+    """Describe the containers of the workload's template, init containers aside."""
+    if workload is None:
+        return []
+    running = [pod for pod in pods if pod["status"].get("phase") == "Running"]
+    described = []
+    for container in workload["spec"]["template"]["spec"]["containers"]:
+        name = container["name"]
+        own = [one for pod in pods for one in _statuses(pod) if one["name"] == name]
+        used = [
+            usage[pod["metadata"]["name"], name]
+            for pod in running
+            if (pod["metadata"]["name"], name) in usage
+        ]
+        described.append(
+            ContainerObservation(
+                name=name,
+                cpu_request=_amount(container, "requests", "cpu"),
+                memory_request=_amount(container, "requests", "memory"),
+                cpu_limit=_amount(container, "limits", "cpu"),
+                memory_limit=_amount(container, "limits", "memory"),
+                cpu_usage=sum(cpu for cpu, _ in used) // len(used) if used else None,
+                memory_usage=sum(memory for _, memory in used) // len(used) if used else None,
+                restarts=sum(one["restartCount"] for one in own),
+                oom_killed=_oom_kills(own),
+                throttled=None,
+            )
+        )
+    return described
+
+
+def _usage(api: Api, namespace: str) -> dict[tuple[str, str], tuple[int, int]]:
+    """Milli-CPU and bytes by pod and container, where the metrics API is served; else nothing."""
+    try:
+        found = api.list(f"{_METRICS}/namespaces/{namespace}/pods")
+    except RefusedError as error:
+        if error.status not in {403, 404}:
+            raise
+        return {}
+    return {
+        (pod["metadata"]["name"], one["name"]): (
+            parse_cpu(one["usage"]["cpu"]),
+            parse_memory(one["usage"]["memory"]),
+        )
+        for pod in found
+        for one in pod["containers"]
+    }
+
+
+def _oom_kills(statuses: Iterable[Json]) -> int | None:
+    """Containers whose present or last state is an OOM kill.
+
+    None where there is none: pods that KWOK plays use no memory, which is not the same as having
+    enough of it.
+    """
+    kills = sum(
+        (one.get(state) or {}).get("terminated", {}).get("reason") == "OOMKilled"
+        for one in statuses
+        for state in ("state", "lastState")
+    )
+    return kills or None
+
+
+def _statuses(pod: Json) -> list[Json]:
+    found: list[Json] = pod["status"].get("containerStatuses") or []
+    return found
+
+
+def _request(container: Mapping[str, Any], name: str) -> int:
+    resources = container.get("resources") or {}
+    pair = [
+        _PARSERS[name](str(part[name])) if name in part else UNSET
+        for part in (resources.get("requests") or {}, resources.get("limits") or {})
+    ]
+    return effective_request(pair[0], pair[1])
+
+
+def _amount(container: Mapping[str, Any], part: str, name: str) -> int | None:
+    amounts = (container.get("resources") or {}).get(part) or {}
+    return _PARSERS[name](str(amounts[name])) if name in amounts else None

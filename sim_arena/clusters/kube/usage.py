@@ -1,0 +1,28 @@
+"""Whether a workload's trouble could be its usage, which real clusters with KWOK do not model."""
+
+from sim_arena.clusters.feasibility import last_application
+from sim_arena.engine.compiler.usage import usage_of
+from traces import Trace, WorkloadRef
+from traces.quantities import parse_cpu, parse_memory
+
+__all__ = ["usage_trouble"]
+
+
+def usage_trouble(trace: Trace, ref: WorkloadRef) -> list[str]:
+    """Return which containers of a workload, as it is applied last, use more than their limits.
+
+    They would be killed or throttled where usage is real. KWOK's pods use nothing: there such a
+    workload looks healthy, whether it is or not.
+    """
+    template = last_application(trace, ref)["spec"]["template"]
+    annotations = (template.get("metadata") or {}).get("annotations") or {}
+    found = []
+    for container in template["spec"]["containers"]:
+        limits = (container.get("resources") or {}).get("limits") or {}
+        cpu, memory = usage_of(annotations, container["name"])
+        name = container["name"]
+        if "memory" in limits and memory > parse_memory(str(limits["memory"])):
+            found.append(f"{name} uses more memory than its limit")
+        if "cpu" in limits and cpu > parse_cpu(str(limits["cpu"])):
+            found.append(f"{name} uses more CPU than its limit")
+    return found

@@ -1,0 +1,150 @@
+"""Applies and deletes what an event of a trace says, in namespaces of the run's own."""
+
+import time
+
+from sim_arena.clusters.kube.api import Api, Json
+from sim_arena.clusters.kube.cleaning import CLUSTER_KINDS
+from sim_arena.clusters.kube.errors import RefusedError
+from sim_arena.clusters.kube.ownership import RUN_ANNOTATION, RUN_LABEL
+from sim_arena.clusters.kwok.rewriting import (
+    Simulation,
+    owned_object,
+    stripped,
+    virtual_namespace,
+    virtual_object,
+)
+from sim_arena.clusters.kwok.timeline import Step
+from sim_arena.errors import PermanentError, TransientError
+from traces import Trace, gvk, pod_spec_template_paths
+
+__all__ = ["Applier"]
+
+_NAMESPACE: Json = {"apiVersion": "v1", "kind": "Namespace"}
+_ACCOUNT: Json = {"apiVersion": "v1", "kind": "ServiceAccount"}
+_ACCOUNT_S = 30.0
+_LOOK_S = 0.1
+
+
+class Applier:
+    """Plays events on the API server.
+
+    Args:
+        api: the API server.
+        trace: the trace; its `config` says where the pod templates are.
+        simulation: what every object gets to carry.
+        run_id: the owner.
+        rewrite: whether objects and pods are rewritten as SimKube does; namespaces always are.
+    """
+
+    def __init__(
+        self, api: Api, trace: Trace, simulation: Simulation, run_id: str, *, rewrite: bool
+    ) -> None:
+        self._api = api
+        self._trace = trace
+        self._simulation = simulation
+        self._run_id = run_id
+        self._rewrite = rewrite
+        self._namespaces: set[str] = set()
+
+    def play(self, step: Step) -> None:
+        """Apply and delete in the order of the trace. To do so again changes nothing.
+
+        Raises:
+            PermanentError: the API server refused an object; SimKube's run would end here too.
+            TransientError: it was away for too long.
+        """
+        for obj in step.applied:
+            try:
+                self._apply(obj)
+            except RefusedError as error:
+                raise _told(step, "apply", obj, error) from error
+        for obj in step.deleted:
+            try:
+                self._delete(obj)
+            except RefusedError as error:
+                raise _told(step, "delete", obj, error) from error
+
+    def _apply(self, obj: Json) -> None:
+        bare = stripped(obj)
+        if not self._api.is_namespaced(bare):
+            self._apply_cluster_object(bare)
+            return
+        original = bare["metadata"].get("namespace") or "default"
+        bare["metadata"]["namespace"] = original
+        self._make_namespace(original)
+        self._api.apply(owned_object(self._simulation, self._moved(bare)))
+
+    def _moved(self, obj: Json) -> Json:
+        if self._rewrite:
+            tracked = gvk(obj) in self._trace["config"]["trackedObjects"]
+            paths = pod_spec_template_paths(self._trace, gvk(obj)) if tracked else []
+            return virtual_object(self._simulation, obj, paths)
+        namespace = self._simulation.namespace(obj["metadata"]["namespace"])
+        return {**obj, "metadata": {**obj["metadata"], "namespace": namespace}}
+
+    def _apply_cluster_object(self, obj: Json) -> None:
+        """Apply what has no namespace; SimKube itself would stop here."""
+        if obj["kind"] == "Namespace":
+            self._make_namespace(obj["metadata"]["name"])
+            return
+        kind, name = (obj["apiVersion"], obj["kind"]), obj["metadata"]["name"]
+        if kind not in CLUSTER_KINDS:
+            known = ", ".join(kind for _, kind in CLUSTER_KINDS)
+            raise PermanentError(
+                f"expected objects without a namespace of the kinds {known}, found "
+                f"{obj['kind']} {name}: it would outlive the run; remove it from the trace"
+            )
+        found = self._api.get(obj, None, name)
+        own = self._simulation.labels[RUN_LABEL]
+        if found is not None and (found["metadata"].get("labels") or {}).get(RUN_LABEL) != own:
+            raise PermanentError(
+                f"expected no {obj['kind']} {name} on the cluster, found one that is not this "
+                "run's: rename that of the trace"
+            )
+        self._api.apply(owned_object(self._simulation, obj))
+
+    def _delete(self, obj: Json) -> None:
+        metadata = obj["metadata"]
+        if obj["kind"] == "Namespace":
+            name = self._simulation.namespace(metadata["name"])
+            self._namespaces.discard(name)
+            self._api.delete(_NAMESPACE, None, name)
+        elif self._api.is_namespaced(obj):
+            namespace = self._simulation.namespace(metadata.get("namespace") or "default")
+            self._api.delete(obj, namespace, metadata["name"])
+        else:
+            found = self._api.get(obj, None, metadata["name"])
+            own = self._simulation.labels[RUN_LABEL]
+            if found and (found["metadata"].get("labels") or {}).get(RUN_LABEL) == own:
+                self._api.delete(obj, None, metadata["name"])
+
+    def _make_namespace(self, original: str) -> None:
+        name = self._simulation.namespace(original)
+        if name in self._namespaces:
+            return
+        found = self._api.get(_NAMESPACE, None, name)
+        if found is not None and "deletionTimestamp" in found["metadata"]:
+            raise TransientError(f"expected to make the namespace {name}, found it on its way out")
+        manifest = virtual_namespace(self._simulation, original)
+        manifest["metadata"]["annotations"] = {RUN_ANNOTATION: self._run_id}
+        self._api.apply(manifest)
+        self._await_account(name)
+        self._namespaces.add(name)
+
+    def _await_account(self, namespace: str) -> None:
+        """Pods are refused until the controllers have given the namespace its account."""
+        deadline = time.monotonic() + _ACCOUNT_S
+        while not self._api.exists(_ACCOUNT, namespace, "default"):
+            if time.monotonic() > deadline:
+                raise TransientError(
+                    f"expected a service account in the namespace {namespace} within "
+                    f"{_ACCOUNT_S:g} s, found none: does the cluster's controller manager run?"
+                )
+            time.sleep(_LOOK_S)
+
+
+def _told(step: Step, verb: str, obj: Json, error: RefusedError) -> PermanentError:
+    name = (
+        f"{obj['kind']} {obj['metadata'].get('namespace') or 'default'}/{obj['metadata']['name']}"
+    )
+    return PermanentError(f"event {step.number}: the API server refused to {verb} {name}: {error}")

@@ -1,0 +1,102 @@
+"""What the embedded cluster shows of a recorded trace, with many seeds."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from sim_arena.engine import Batch, Parameters, compile_trace
+from sim_arena.engine.program import NS
+from sim_arena.fidelity.recording import Counts
+from sim_arena.nodes import Node
+from sim_arena.spec import Replay
+from traces import Trace
+
+if TYPE_CHECKING:
+    from sim_arena.engine.program import Program
+
+__all__ = ["Outcome", "Times", "compile_at", "outcomes"]
+
+Outcome = tuple[Counts, ...]
+
+
+class Times(NamedTuple):
+    """When an event was due in the trace, in seconds; when it was really applied, and when the
+    outcome was looked at, in nanoseconds after the first whole second.
+    """  # noqa: D205 # one sentence
+
+    due: int
+    applied: int
+    seen: int
+
+
+def compile_at(
+    trace: Trace, nodes: Sequence[Node], mode: Replay, times: Sequence[Times]
+) -> "Program":
+    """Compile a trace with the times at which its events were really applied.
+
+    Args:
+        trace: what was played.
+        nodes: on which nodes.
+        mode: how it was replayed.
+        times: of the events that were played, in their order; the others are left out.
+    """
+    program = compile_trace(trace, list(nodes), Parameters(duration=1 << 20, replay=mode))
+    applications = program.arrays.applications.copy()
+    for moment in times:
+        due = program.arrays.applications["time"] == moment.due * NS
+        applications["time"][due] = moment.applied
+    played = applications[applications["time"] <= times[-1].seen]
+    header = program.arrays.header.copy()
+    header["applications"] = len(played)
+    arrays = program.arrays._replace(applications=played, header=header)
+    return replace(program, arrays=arrays)
+
+
+def outcomes(program: "Program", seen: Iterable[int], seeds: range) -> list[Counter[Outcome]]:
+    """Run a program with each seed.
+
+    Args:
+        program: compiled by `compile_at`.
+        seen: when to look, in nanoseconds, ascending.
+        seeds: one run for each.
+
+    Returns:
+        For each moment how many seeds gave which outcome.
+    """
+    batch = Batch([program] * len(seeds), list(seeds), threads=1)
+    found: list[Counter[Outcome]] = []
+    for moment in seen:
+        batch.advance(moment / NS)
+        found.append(_distinct(batch, len(seeds)))
+    return found
+
+
+def _distinct(batch: Any, runs: int) -> Counter[Outcome]:
+    """Describe each different state once: to do so takes far longer than the run itself."""
+    pods, clock = batch.state.pods, batch.state.clock
+    most = int(clock["pods"].max(initial=0))
+    shown = np.stack([pods[name][:, :most] for name in ("workload", "phase", "ready", "message")])
+    described: dict[bytes, Outcome] = {}
+    found: Counter[Outcome] = Counter()
+    for run in range(runs):
+        end = int(clock["pods"][run, 0])
+        messages = batch.state.rejections[run, :end][pods["message"][run, :end] != 0]
+        key = shown[:, run, :end].tobytes() + b"/" + messages.tobytes()
+        if key not in described:
+            described[key] = tuple(
+                Counts(
+                    row.kind,
+                    row.namespace,
+                    row.name,
+                    row.ready,
+                    row.pending,
+                    row.total,
+                    tuple(row.reasons.items()),
+                )
+                for row in batch.status(run)
+            )
+        found[described[key]] += 1
+    return found
