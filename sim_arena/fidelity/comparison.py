@@ -96,7 +96,9 @@ def compare(recording: Recording, seeds: int = SEEDS, more: int = MORE_SEEDS) ->
     if not recording.moments:
         return Comparison((), (), recording.error)
     times = [Times(moment.due, moment.applied, moment.seen) for moment in recording.moments]
-    program = compile_at(recording.trace, recording.nodes, recording.replay, times)
+    program = compile_at(
+        recording.trace, recording.nodes, recording.replay, times, recording.start_s
+    )
     seen = [moment.seen for moment in recording.moments]
     supports = outcomes(program, seen, range(seeds))
     events = _events(recording, supports)

@@ -33,7 +33,11 @@ class Times(NamedTuple):
 
 
 def compile_at(
-    trace: Trace, nodes: Sequence[Node], mode: Replay, times: Sequence[Times]
+    trace: Trace,
+    nodes: Sequence[Node],
+    mode: Replay,
+    times: Sequence[Times],
+    start_s: int | None = None,
 ) -> "Program":
     """Compile a trace with the times at which its events were really applied.
 
@@ -42,7 +46,11 @@ def compile_at(
         nodes: on which nodes.
         mode: how it was replayed.
         times: of the events that were played, in their order; the others are left out.
+        start_s: when the clock of the times was 0, in seconds since 1970: schedules go by that.
     """
+    if start_s is not None and trace["events"]:
+        later = start_s - trace["events"][0]["ts"]
+        trace = {**trace, "events": [{**e, "ts": e["ts"] + later} for e in trace["events"]]}
     program = compile_trace(trace, list(nodes), Parameters(duration=1 << 20, replay=mode))
     applications = program.arrays.applications.copy()
     for moment in times:

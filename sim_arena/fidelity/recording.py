@@ -82,6 +82,7 @@ class Recording:
         replay: how.
         moments: one for each event, up to an error.
         error: what the API server refused, if it did.
+        start_s: when the moments' clock was 0, in seconds since 1970: schedules go by that.
     """
 
     trace: Trace
@@ -89,6 +90,7 @@ class Recording:
     replay: ReplayMode
     moments: tuple[Moment, ...]
     error: str | None = None
+    start_s: int | None = None
 
 
 def record(  # noqa: PLR0913 # each is needed
@@ -121,18 +123,22 @@ def record(  # noqa: PLR0913 # each is needed
         with lease.kept(run_id) as keeper:
             pace = Pace(rewrite=replay == "simkube", duration=duration)
             with Replay(api, trace, run_id, run_id, pace, check=keeper.check) as playing:
-                moments, error = _moments(playing)
+                start_s, moments, error = _moments(playing)
             remove(api, run_id)
     except BaseException:
         remove(api, run_id)
         raise
     finally:
         lease.release(run_id)
-    return Recording(trace, nodes, replay, tuple(moments), error)
+    return Recording(trace, nodes, replay, tuple(moments), error, start_s)
 
 
-def _moments(playing: Replay) -> tuple[list[Moment], str | None]:
-    """Play all events; those that are due at one time are one moment."""
+def _moments(playing: Replay) -> tuple[int | None, list[Moment], str | None]:
+    """Play all events; those that are due at one time are one moment.
+
+    Returns:
+        the whole second at which the moments' clock was 0, the moments, and what was refused
+    """
     moments: list[Moment] = []
     together = [(due, list(steps)) for due, steps in groupby(playing.steps, lambda s: s.due)]
     ends = [due - _BEFORE_NEXT_S for due, _ in together[1:]]
@@ -146,7 +152,7 @@ def _moments(playing: Replay) -> tuple[list[Moment], str | None]:
             for step in steps:
                 playing.play(step)
         except PermanentError as error:
-            return moments, str(error)
+            return start // NS, moments, str(error)
         playing.settle(_SETTLE_S)
         playing.skip(end)
         unsettled = playing.settle(_SETTLE_S)
@@ -154,7 +160,7 @@ def _moments(playing: Replay) -> tuple[list[Moment], str | None]:
         seen = time.time_ns()
         times = (due, applied - start, seen - start)
         moments.append(Moment(steps[0].number, *times, counts, unsettled))
-    return moments, None
+    return start // NS if moments else None, moments, None
 
 
 def _counts(status: Status) -> Counts:

@@ -21,6 +21,8 @@ COMMANDS = [
     ["step"],
     ["episode"],
     ["preflight"],
+    ["fidelity"],
+    *(["cluster", name] for name in ("prepare", "clean")),
     ["policies"],
     ["actions"],
     ["rewards"],
