@@ -328,15 +328,16 @@ def _in_pod() -> bool:
 @contextmanager
 def _translated(method: str, path: str) -> Iterator[None]:
     """Turn the client's errors into ours."""
-    from kubernetes.client import ApiException  # noqa: PLC0415 - takes half a second
+    from kubernetes.client import ApiException, rest  # noqa: PLC0415 - takes half a second
     from kubernetes.dynamic.exceptions import DynamicApiError  # noqa: PLC0415 - likewise
-    from urllib3.exceptions import HTTPError  # noqa: PLC0415 - comes with the client
 
+    # The client lets errors of its transport through as they are.
+    transport: type[Exception] = rest.urllib3.exceptions.HTTPError
     try:
         yield
     except (ApiException, DynamicApiError) as error:
         raise _error(error.status, _message(error), _retry_after(error)) from error
-    except (HTTPError, OSError, ValueError) as error:  # ValueError: an answer that breaks off
+    except (transport, OSError, ValueError) as error:  # ValueError: an answer that breaks off
         reason = " ".join(str(error).split())
         raise AwayError(f"{method} {path}: the API server does not answer: {reason}") from error
 
