@@ -32,6 +32,7 @@ from sim_arena.engine.state import (
     COMPLETE,
     DONE,
     FULL,
+    GONE,
     MORE,
     NOWHERE,
     PENDING,
@@ -68,9 +69,18 @@ REAL_POD = _record(
     ("nominated_at", "i8"),
     ("pod", "i8"),  # the engine's; UNSET: it has not made it yet
     ("verdict", "i8"),
+    # When the engine did the like by its own rules, from what had really happened before; UNSET:
+    # it did not.
+    ("own_creation", "i8"),
+    ("own_start", "i8"),
+    ("own_end", "i8"),
+    ("own_deletion", "i8"),
 )
 # When a Deployment's ReplicaSets were made or scaled; sorted by workload, then time.
 STEP = _record(("workload", "i8"), ("time", "i8"), ("taken", "i8"))
+
+
+_WHOLE = 1  # whatever the program needs: there is little to save, and it is compiled once
 
 
 class Guide(NamedTuple):
@@ -88,23 +98,21 @@ class Guided:
     Args:
         arrays: the programs' arrays, stacked; their applications have the real times.
         guide: stacked likewise.
-        whole: as for `loop.advance`.
     """
 
-    def __init__(self, arrays: Arrays, guide: Guide, whole: int | None) -> None:
+    def __init__(self, arrays: Arrays, guide: Guide) -> None:
         self._arrays = arrays
         self.guide = guide
-        self._whole = whole
         self.state = allocate(arrays, guide.row_of.shape[1])
         self._runs = len(arrays.header)
-        loop.reset(arrays, self.state, np.zeros(self._runs, np.int64), whole, 0, self._runs)
+        loop.reset(arrays, self.state, np.zeros(self._runs, np.int64), _WHOLE, 0, self._runs)
 
     def advance(self, until_ns: int) -> None:
         """Run up to and including a time.
 
         Runs in which the engine makes more pods than there can be stop; see `clock.status`.
         """
-        advance_guided(self._arrays, self.state, self.guide, until_ns, self._whole, 0, self._runs)
+        advance_guided(self._arrays, self.state, self.guide, until_ns, _WHOLE, 0, self._runs)
 
 
 @entry
@@ -150,6 +158,7 @@ def _advance(program: Any, state: Any, guide: Any, until: int, whole: Any) -> in
         elif action == _TIMER:
             clock.timers -= 1
             _exchange(state, which, clock.timers)
+            _note_timer(guide, state.timers[clock.timers])
             loop.handle(program, state, state.timers[clock.timers], whole)
         else:
             _try(program, state, guide, which, whole)
@@ -158,7 +167,7 @@ def _advance(program: Any, state: Any, guide: Any, until: int, whole: Any) -> in
 
 @jit
 def _find_rows(state: Any, guide: Any) -> None:
-    """Find out which real pods the new ones of the engine are."""
+    """Find out which real pods the new ones of the engine are, and which have gone."""
     counts = guide.counts
     while counts[2] < state.clock[0].pods:
         p = counts[2]
@@ -169,7 +178,25 @@ def _find_rows(state: Any, guide: Any) -> None:
         if row != UNSET:
             guide.row_of[p] = row
             guide.pods[row].pod = p
+            guide.pods[row].own_creation = state.clock[0].now
             pod.created = guide.pods[row].created
+    for row in range(counts[0]):
+        real = guide.pods[row]
+        if real.pod != UNSET and real.own_deletion == UNSET and state.pods[real.pod].phase == GONE:
+            real.own_deletion = state.clock[0].now
+
+
+@jit
+def _note_timer(guide: Any, timer: Any) -> None:
+    if timer.kind != START and timer.kind != COMPLETE:
+        return
+    row = guide.row_of[timer.pod]
+    if row == UNSET:
+        return
+    if timer.kind == START:
+        guide.pods[row].own_start = timer.a
+    else:
+        guide.pods[row].own_end = timer.a
 
 
 @jit

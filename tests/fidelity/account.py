@@ -6,12 +6,13 @@ Times are nanoseconds as in a recording's moments; `FAR` is never.
 import datetime as dt
 import json
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sim_arena.engine.guided import FAR
-from tests.fidelity.recording import Recording
+from tests.fidelity.recording import Application, Recording
+from tests.fidelity.watching import LogRow
 
 _NS = 1_000_000_000
 
@@ -71,6 +72,7 @@ class RealPod:
     deleted: int
     nominated: str | None
     nominated_at: int
+    priority: int
 
     def exists(self, at: int) -> bool:
         """Whether there is such a pod at a time."""
@@ -95,10 +97,19 @@ class Account:
     def __init__(self, recording: Recording) -> None:
         self.recording = recording
         self.things = list(_things(recording))
-        self.pods = sorted(
-            (_pod(thing) for thing in self.things if thing.kind == "Pod"),
-            key=lambda pod: (pod.thing.created, pod.bound),
+        pods = [_pod(thing) for thing in self.things if thing.kind == "Pod"]
+        self.pods = list(_first_come_first_tried(pods))
+
+    def took_effect(self, application: Application) -> int:
+        """When an application changed its object: the client hears of it later than others."""
+        changes = (
+            at
+            for thing in self.things
+            if f"{thing.kind} {thing.namespace}/{thing.name}" == application.thing
+            for at, _ in thing.changes
+            if application.began <= at <= application.ended
         )
+        return min(changes, default=application.ended)
 
     def counts(self, at: int) -> Counter[tuple[str, str, str, str]]:
         """Pods at a time by their root's kind, namespace and name, and by state."""
@@ -120,9 +131,35 @@ class Account:
         )
 
 
+def _first_come_first_tried(pods: list[RealPod]) -> Iterator[RealPod]:
+    """Pods in order of creation, with the times at which they were tried first mended.
+
+    News of an attempt comes from threads that run side by side. But the scheduler takes new pods
+    in order of priority, then of creation: none was tried later than one that was behind it.
+    """
+    for number, pod in enumerate(pods):
+        behind = (
+            min(other.tried, other.bound)
+            for other in pods[number + 1 :]
+            if other.priority <= pod.priority and other.thing.changes[0][0] < pod.bound
+        )
+        earliest = min(pod.tried, pod.bound, *behind)
+        yield replace(pod, tried=max(earliest, pod.thing.changes[0][0]))
+
+
+def _in_true_order(log: Sequence[LogRow]) -> Iterator[tuple[int, LogRow]]:
+    """The rows with times that rise with etcd's revisions: none came later than its successor."""
+    times: list[int] = []
+    latest = FAR
+    for row in reversed(log):
+        latest = min(latest - 1, row.at)
+        times.append(latest)
+    return zip(reversed(times), log, strict=True)
+
+
 def _things(recording: Recording) -> Iterator[Thing]:
     things: dict[int, Thing] = {}
-    for row in recording.log:
+    for at, row in _in_true_order(recording.log):
         fields = json.loads(row.fields) if row.fields else {}
         thing = things.get(row.thing)
         if thing is None:
@@ -132,13 +169,13 @@ def _things(recording: Recording) -> Iterator[Thing]:
                 fields["namespace"],
                 fields["name"],
                 owner,
-                _created(recording, fields["created"], row.at),
+                _created(recording, fields["created"], at),
                 fields,
             )
             things[row.thing] = thing
-        thing.changes.append((row.at, fields))
+        thing.changes.append((at, fields))
         if row.verb == "D":
-            thing.gone = row.at
+            thing.gone = at
     yield from things.values()
 
 
@@ -162,4 +199,5 @@ def _pod(thing: Thing) -> RealPod:
         deleted=min(thing.when("deleted", True), thing.gone),
         nominated=nominated,
         nominated_at=nominated_at,
+        priority=thing.fields.get("priority", 0),
     )

@@ -1,16 +1,19 @@
 """Runs the engine with the choices that the real control plane made, and compares the outcome."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from sim_arena.engine.guided import FAR, NOT_BEST, REAL_POD, STEP, Guide, Guided
+from sim_arena.engine.observe import status
 from sim_arena.engine.program import DEPLOYMENT, Program
 from sim_arena.engine.stack import stack
-from sim_arena.engine.state import DONE, GONE, PENDING
+from sim_arena.engine.state import DONE, GONE, PENDING, State
 from tests.fidelity.account import Account, RealPod
+from tests.fidelity.delays import Delay, delays
 from tests.fidelity.embedded import compile_recording
 from tests.fidelity.recording import Recording
 from traces.arithmetic import UNSET
@@ -29,39 +32,58 @@ class Verdict(NamedTuple):
         permitted: every choice so far was one that the engine permits.
         counts: ready, pending and total of every workload are equal.
         placements: the pods by workload and node are equal.
+        messages: the scheduler's messages are equal.
         complaints: what is not.
     """
 
     permitted: bool
     counts: bool
     placements: bool
+    messages: bool
     complaints: tuple[str, ...]
 
     @property
     def agrees(self) -> bool:
-        """Whether all is equal."""
+        """Whether all but the messages is equal."""
         return self.permitted and self.counts and self.placements
 
 
-def guided_verdicts(recording: Recording, attempts: int = ATTEMPTS) -> list[Verdict]:
-    """One verdict a moment: of the attempt that agrees for longest.
+class Guidance(NamedTuple):
+    """What guided runs showed.
 
-    When exactly the real scheduler decided is known to some 60 ms only. The first attempt takes
+    Attributes:
+        verdicts: one a moment, of the attempt that agrees for longest.
+        delays: how late things really were against the engine's own rules, by what they are.
+    """
+
+    verdicts: list[Verdict]
+    delays: list[Delay]
+
+
+def guide(recording: Recording, attempts: int = ATTEMPTS) -> Guidance:
+    """Run the engine with the real choices.
+
+    When exactly the real scheduler decided is known to some 60 ms only. The first attempts take
     the times of the log; the others move each pod's back a little, at random.
     """
-    program = with_real_times(recording)
     account = Account(recording)
-    guides = [_guide(program, account, attempt) for attempt in range(attempts)]
-    programs = stack([program] * attempts)
-    whole = 1 if program.arrays.header["whole"][0] else None
-    runs = Guided(programs, _side_by_side(guides), whole)
+    program = with_real_times(account)
+    known = _known_pods(program, account)
+    guides = [_guide(program, account, known, attempt) for attempt in range(attempts)]
+    runs = Guided(stack([program] * attempts), _side_by_side(guides))
     found: list[list[Verdict]] = [[] for _ in range(attempts)]
     for moment in recording.moments:
         runs.advance(moment.seen)
-        counts, placements = account.counts(moment.seen), account.placements(moment.seen)
+        real = _Seen(
+            account.counts(moment.seen),
+            account.placements(moment.seen),
+            {(o.kind, o.namespace, o.name): dict(o.reasons) for o in moment.workloads},
+        )
         for run in range(attempts):
-            found[run].append(_verdict(program, runs, run, counts, placements))
-    return max(found, key=_lasts)
+            found[run].append(_verdict(program, runs, run, real))
+    best = max(range(attempts), key=lambda run: _lasts(found[run]))
+    rows = runs.guide.pods[best][: len(known)]
+    return Guidance(found[best], list(delays(recording, known, rows)))
 
 
 def _side_by_side(guides: list[Guide]) -> Guide:
@@ -76,8 +98,9 @@ def _lasts(verdicts: list[Verdict]) -> tuple[int, int]:
     return first, sum(equal)
 
 
-def with_real_times(recording: Recording) -> Program:
+def with_real_times(account: Account) -> Program:
     """Compile a scenario; every object is applied when it really was."""
+    recording = account.recording
     program = compile_recording(recording)
     names = {str(ref): number for number, ref in enumerate(program.workloads)}
     real = [a for a in recording.applications if a.thing in names]
@@ -85,7 +108,7 @@ def with_real_times(recording: Recording) -> Program:
     for row, application in enumerate(real):
         if applications["workload"][row] != names[application.thing]:
             raise ValueError(f"expected {application.thing} to be applied, found another object")
-        applications["time"][row] = application.ended
+        applications["time"][row] = account.took_effect(application)
     header = program.arrays.header.copy()
     header["applications"] = len(real)
     if not header["image_pull_jitter"] and not header["pod_startup_jitter"]:
@@ -94,35 +117,44 @@ def with_real_times(recording: Recording) -> Program:
     return replace(program, arrays=arrays)
 
 
-def _guide(program: Program, account: Account, attempt: int) -> Guide:
+def _known_pods(program: Program, account: Account) -> list[RealPod]:
+    names = {(ref.kind, ref.namespace, ref.name) for ref in program.workloads}
+    return [
+        pod for pod in account.pods if (pod.root.kind, pod.root.namespace, pod.root.name) in names
+    ]
+
+
+def _guide(program: Program, account: Account, known: list[RealPod], attempt: int) -> Guide:
     numbers = {(ref.kind, ref.namespace, ref.name): n for n, ref in enumerate(program.workloads)}
     nodes = {node.name: number for number, node in enumerate(program.nodes)}
     random = np.random.default_rng(attempt)
-    pods = np.zeros(max(1, len(account.pods)), REAL_POD).view(np.recarray)
-    count = 0
-    for real in account.pods:
-        workload = numbers.get((real.root.kind, real.root.namespace, real.root.name))
-        if workload is None:
-            continue
-        row = pods[count]
+    pods = np.zeros(max(1, len(known)), REAL_POD).view(np.recarray)
+    for row, real in zip(pods, known, strict=False):
+        workload = numbers[real.root.kind, real.root.namespace, real.root.name]
         row.set = _set_of(program, workload, real)
         row.ordinal = _ordinal(real, nodes)
         row.node = nodes.get(real.node or "", UNSET)
         row.created = real.thing.created
-        earlier = int(random.integers(_EARLIER_NS)) if attempt else 0
+        earlier = int(random.integers(_EARLIER_NS)) if attempt > 1 else 0
         row.tried = _before(real.tried, earlier)
         row.bound = _before(real.bound, earlier)
         row.running = real.running
         row.ended = real.ended
-        row.deleted = real.deleted
+        # Controllers take no account of a pod from its mark on, the scheduler until it is gone.
+        row.deleted = real.thing.gone if attempt % 2 else real.deleted
         row.nominated = nodes.get(real.nominated or "", UNSET)
         row.nominated_at = _before(real.nominated_at, earlier)
-        row.pod = UNSET
-        count += 1
+        for field in ("pod", "own_creation", "own_start", "own_end", "own_deletion"):
+            row[field] = UNSET
     steps = _steps(numbers, account)
-    counts = np.array([count, len(steps), 0], np.int64)
-    row_of = np.full(4 * count + 256, UNSET, np.int64)
-    return Guide(pods, steps, row_of, counts)
+    counts = np.array([len(known), len(steps), 0], np.int64)
+    row_of = np.full(4 * len(known) + 256, UNSET, np.int64)
+    return Guide(pods, _padded(steps, STEP), row_of, counts)
+
+
+def _padded(rows: list[tuple[int, ...]], dtype: Any) -> Any:
+    """Rows as records; an empty array would have no place for what is never read."""
+    return np.array(rows or [(0,) * len(dtype)], dtype).view(np.recarray)
 
 
 def _before(time: int, earlier: int) -> int:
@@ -151,57 +183,69 @@ def _ordinal(real: RealPod, nodes: dict[str, int]) -> int:
     return int(real.thing.fields.get("index", UNSET))
 
 
-def _steps(numbers: dict[tuple[str, str, str], int], account: Account) -> Any:
-    found = sorted(
-        (numbers[owner.kind, owner.namespace, owner.name], at)
+def _steps(numbers: dict[tuple[str, str, str], int], account: Account) -> list[tuple[int, ...]]:
+    """When the ReplicaSets of Deployments were made or scaled: workload, time, not taken yet."""
+    return sorted(
+        (numbers[owner.kind, owner.namespace, owner.name], at, 0)
         for thing in account.things
         if thing.kind == "ReplicaSet" and (owner := thing.owner) is not None
         for at, fields in thing.changes
         if "spec.replicas" in fields or (at, fields) == thing.changes[0]
     )
-    steps = np.zeros(max(1, len(found)), STEP).view(np.recarray)
-    for row, (workload, time) in enumerate(found):
-        steps[row].workload = workload
-        steps[row].time = time
-    return steps[: len(found)] if found else steps[:1]
 
 
-def _verdict(
-    program: Program,
-    runs: Guided,
-    run: int,
-    counts: Counter[tuple[str, str, str, str]],
-    placements: Counter[tuple[str, str, str, str]],
-) -> Verdict:
+class _Seen(NamedTuple):
+    """What is there at a moment: by kind, namespace, name, and state or node; and messages."""
+
+    counts: Counter[Any]
+    placements: Counter[Any]
+    messages: dict[Any, dict[str, int]]
+
+
+def _verdict(program: Program, runs: Guided, run: int, real: _Seen) -> Verdict:
     complaints = list(_broken_rules(program, runs, run))
     permitted = not complaints
-    own_counts, own_placements = _seen(program, runs, run)
-    for real, own in ((counts, own_counts), (placements, own_placements)):
-        for key in sorted(real.keys() | own.keys()):
-            if real[key] != own[key]:
+    own = _seen(program, runs, run)
+    for theirs, ours in ((real.counts, own.counts), (real.placements, own.placements)):
+        for key in sorted(theirs.keys() | ours.keys()):
+            if theirs[key] != ours[key]:
                 kind, namespace, name, what = key
-                text = f"{kind} {namespace}/{name} {what}: real {real[key]}, engine {own[key]}"
+                text = f"{kind} {namespace}/{name} {what}: real {theirs[key]}, engine {ours[key]}"
                 complaints.append(text)
-    return Verdict(permitted, counts == own_counts, placements == own_placements, tuple(complaints))
+    same_messages = real.messages == own.messages
+    if not complaints and not same_messages:
+        different = [key for key in own.messages if real.messages.get(key) != own.messages[key]]
+        for key in different:
+            theirs_text, ours_text = real.messages.get(key), own.messages[key]
+            complaints.append(f"{' '.join(key)}: real {theirs_text}, engine {ours_text}")
+    return Verdict(
+        permitted,
+        real.counts == own.counts,
+        real.placements == own.placements,
+        same_messages,
+        tuple(complaints),
+    )
 
 
-def _broken_rules(program: Program, runs: Guided, run: int) -> list[str]:
-    found: list[str] = []
+def _broken_rules(program: Program, runs: Guided, run: int) -> Iterator[str]:
     if runs.state.clock["status"][run, 0] != DONE:
-        found.append("the engine did not come to an end")
+        yield "the engine did not come to an end"
     rows = runs.guide.pods[run][: runs.guide.counts[run, 0]]
     for row in rows[rows["verdict"] != 0]:
         workload = program.workloads[runs.state.pods[run][row.pod].workload]
         what = "its node is none of the best" if row.verdict == NOT_BEST else "may not go first"
-        found.append(f"{workload} pod {row.pod} bound at {row.bound / 1e9:.3f}: {what}")
-    return found
+        yield f"{workload} pod {row.pod} bound at {row.bound / 1e9:.3f}: {what}"
 
 
-def _seen(program: Program, runs: Guided, run: int) -> tuple[Counter[Any], Counter[Any]]:
-    """Counts and placements of the engine's pods."""
+def _seen(program: Program, runs: Guided, run: int) -> _Seen:
     counts: Counter[Any] = Counter()
     placements: Counter[Any] = Counter()
-    pods = runs.state.pods[run][: runs.state.clock["pods"][run, 0]]
+    state = State(*(array[run] for array in runs.state))
+    messages = {
+        (found.kind, found.namespace, found.name): dict(found.reasons)
+        for found in status(program, state)
+    }
+    pods = state.pods[: state.clock["pods"][0]]
     for pod in pods[pods["phase"] != GONE]:
         ref = program.workloads[pod.workload]
         key = (ref.kind, ref.namespace, ref.name)
@@ -210,4 +254,4 @@ def _seen(program: Program, runs: Guided, run: int) -> tuple[Counter[Any], Count
         counts[*key, "pending"] += pod.phase == PENDING
         if pod.node != UNSET:
             placements[*key, program.nodes[pod.node].name] += 1
-    return +counts, placements
+    return _Seen(+counts, placements, messages)
