@@ -7,10 +7,12 @@ what they give: `agrees`. Where they all give the same, it has to be just that: 
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import pyarrow as pa
 
 from tests.fidelity.embedded import Outcome, compile_recording, outcomes
+from tests.fidelity.guidance import guide
 from tests.fidelity.recording import Recording
 from tests.fidelity.store import Row
 
@@ -44,6 +46,14 @@ COMPARISONS = pa.schema(
         ("share", pa.float64()),  # of seeds that gave the real counts
         ("width", pa.int32()),  # different counts among the seeds
         ("reasons_agree", pa.bool_()),
+        ("lag_s", pa.float64()),  # how much earlier the embedded cluster was there
+        # With the real choices; null where they were not recorded.
+        ("guided", pa.bool_()),
+        ("guided_permitted", pa.bool_()),
+        ("guided_counts", pa.bool_()),
+        ("guided_placements", pa.bool_()),
+        ("guided_messages", pa.bool_()),
+        ("complaints", pa.list_(pa.string())),
         ("seeds", pa.int32()),
         ("settle_s", pa.float64()),
         ("wall_s", pa.float64()),  # of the whole scenario on the real control plane
@@ -53,11 +63,39 @@ COMPARISONS = pa.schema(
 )
 
 
-def compare(recording: Recording, seeds: int = SEEDS) -> list[Row]:
-    """One row of `COMPARISONS` for each moment."""
+DELAYS = pa.schema(
+    [
+        ("version", pa.int32()),
+        ("seed", pa.int64()),
+        ("what", pa.string()),
+        ("late_s", pa.float64()),
+    ]
+)
+
+
+class Comparison(NamedTuple):
+    """What was found of one recording.
+
+    Attributes:
+        rows: of `COMPARISONS`, one a moment.
+        delays: of `DELAYS`.
+        unmodelled: what the engine does not model; if there is such a thing, nothing was
+            compared.
+    """
+
+    rows: list[Row]
+    delays: list[Row]
+    unmodelled: tuple[str, ...]
+
+
+def compare(recording: Recording, seeds: int = SEEDS) -> Comparison:
+    """Compare a recording with the engine: free, and guided by the real choices."""
     if not recording.moments:
-        return []
+        return Comparison([], [], ())
     program = compile_recording(recording)
+    unmodelled = tuple(text for text in program.warnings if _HARMLESS not in text)
+    if unmodelled:
+        return Comparison([], [], unmodelled)
     supports = outcomes(recording, program, range(seeds))
     rows = [
         _row(recording, number, support, program.warnings)
@@ -66,16 +104,43 @@ def compare(recording: Recording, seeds: int = SEEDS) -> list[Row]:
     if not all(row["agrees"] for row in rows):
         wide = outcomes(recording, program, range(seeds, MORE_SEEDS))
         for row, support, moment in zip(rows, wide, recording.moments, strict=True):
-            row["agrees_with_more"] |= _numbers(moment.workloads) in numbers_of(support)
-    return rows
+            real = _numbers(moment.workloads)
+            row["agrees_with_more"] |= any(real in numbers_of(s) for s in support.values())
+    return Comparison(rows, list(_guided(recording, rows)), ())
+
+
+# A Pod's image may be changed, which is all that the scenarios change of one.
+_HARMLESS = "containers cannot be changed"
+
+
+def _guided(recording: Recording, rows: list[Row]) -> Iterator[Row]:
+    """Add to the rows what guided runs show; yield the delays."""
+    if not recording.log:
+        return
+    found = guide(recording)
+    for row, verdict in zip(rows, found.verdicts, strict=True):
+        row["guided"] = verdict.agrees
+        row["guided_permitted"] = verdict.permitted
+        row["guided_counts"] = verdict.counts
+        row["guided_placements"] = verdict.placements
+        row["guided_messages"] = verdict.messages
+        row["complaints"] = list(verdict.complaints)
+    scenario = recording.scenario
+    for delay in found.delays:
+        yield {"version": scenario.version, "seed": scenario.seed, **delay._asdict()}
 
 
 def _row(
-    recording: Recording, number: int, support: Counter[Outcome], warnings: tuple[str, ...]
+    recording: Recording,
+    number: int,
+    supports: dict[float, Counter[Outcome]],
+    warnings: tuple[str, ...],
 ) -> Row:
     scenario, moment = recording.scenario, recording.moments[number]
-    counts = numbers_of(support)
     real = _numbers(moment.workloads)
+    lag = next((lag for lag in sorted(supports) if real in numbers_of(supports[lag])), 0.0)
+    support = supports[lag]
+    counts = numbers_of(support)
     agrees = real in counts
     return {
         "seed": scenario.seed,
@@ -93,7 +158,8 @@ def _row(
         "exact": agrees if len(counts) == 1 else None,
         "share": counts[real] / counts.total(),
         "width": len(counts),
-        "reasons_agree": moment.workloads in support,
+        "reasons_agree": any(moment.workloads in found for found in supports.values()),
+        "lag_s": lag,
         "seeds": support.total(),
         "settle_s": (moment.seen - moment.applied) / 1e9,
         "wall_s": recording.wall_s,
@@ -132,10 +198,12 @@ def _as_rows(outcome: Outcome) -> list[Row]:
 def explain(recording: Recording, row: Row) -> Iterator[str]:
     """Lines about a moment that does not agree: what each side counts, where they differ."""
     yield (
-        f"seed {row['seed']} moment {row['moment']} ({row['replay']}, {row['nodes']} nodes): "
-        f"{row['width']} outcomes, with more seeds "
-        f"{'agrees' if row['agrees_with_more'] else 'DIFFERS'}"
+        f"version {row['version']} seed {row['seed']} moment {row['moment']} ({row['replay']}, "
+        f"{row['nodes']} nodes): {row['width']} outcomes, with more seeds "
+        f"{'agrees' if row['agrees_with_more'] else 'DIFFERS'}, guided "
+        f"{ {True: 'agrees', False: 'DIFFERS', None: 'not'}[row.get('guided')] }"
     )
+    yield from (f"  guided: {text}" for text in (row.get("complaints") or ())[:8])
     for real, own in zip(row["real"], row["embedded"], strict=True):
         if real != own:
             counts = ("ready", "pending", "total")

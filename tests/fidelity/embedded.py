@@ -40,7 +40,23 @@ def _at_wall_time(recording: Recording) -> Trace:
     return {**trace, "events": [{**e, "ts": e["ts"] + later} for e in trace["events"]]}
 
 
-def outcomes(recording: Recording, program: Program, seeds: range) -> list[Counter[Outcome]]:
+# The real control plane is late: by the time that settling takes, and each delay after delay. A
+# state that changes by the passing of time alone is looked for a little earlier, too.
+LAGS_S = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0)
+_TIMED = frozenset({"lifecycles", "delays", "min-ready", "quotas", "cronjobs"})
+_TIMED_KINDS = frozenset({"Job", "CronJob"})
+
+
+def lags_of(recording: Recording) -> tuple[float, ...]:
+    """By how much earlier the engine may have been where the real one is, in seconds."""
+    scenario = recording.scenario
+    timed = _TIMED.intersection(scenario.features) or _TIMED_KINDS.intersection(scenario.kinds)
+    return LAGS_S if timed else LAGS_S[:1]
+
+
+def outcomes(
+    recording: Recording, program: Program, seeds: range
+) -> list[dict[float, Counter[Outcome]]]:
     """Run a recorded scenario with each seed.
 
     Args:
@@ -49,13 +65,20 @@ def outcomes(recording: Recording, program: Program, seeds: range) -> list[Count
         seeds: one run for each.
 
     Returns:
-        For each moment how many seeds gave which outcome.
+        For each moment, and each time before it by some seconds, how many seeds gave which
+        outcome.
     """
     batch = Batch([program] * len(seeds), list(seeds), threads=1)
-    found: list[Counter[Outcome]] = []
+    lags = lags_of(recording)
+    found: list[dict[float, Counter[Outcome]]] = []
     for moment in recording.moments:
-        batch.advance(moment.seen / NS)
-        found.append(_distinct(batch, len(seeds)))
+        supports: dict[float, Counter[Outcome]] = {}
+        for lag in sorted(lags, reverse=True):
+            at = moment.seen / NS - lag
+            if lag == 0 or at > moment.applied / NS:
+                batch.advance(at)
+                supports[lag] = _distinct(batch, len(seeds))
+        found.append(supports)
     return found
 
 

@@ -1,7 +1,7 @@
 """Play random scenarios on the real control plane, and compare the embedded cluster with it.
 
     python -m tests.fidelity.run --seed 0 --count 100     plays what is not recorded yet
-    python -m tests.fidelity.run --seed 0 --count 100 --recorded     compares again, plays nothing
+    python -m tests.fidelity.run --recorded     compares all that is recorded, plays nothing
 
 A recording stays true when the engine changes: comparing it again takes milliseconds.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.cluster.build import versions
 from tests.cluster.harness import ControlPlane
-from tests.fidelity.comparison import COMPARISONS, compare, explain
+from tests.fidelity.comparison import COMPARISONS, DELAYS, compare, explain
 from tests.fidelity.recording import Recording, record
 from tests.fidelity.scenarios import make_scenario
 from tests.fidelity.store import (
@@ -33,6 +33,7 @@ from tests.fidelity.watching import Watcher
 FOLDER = Path("build/fidelity")
 DATA = Path(__file__).parent / "data"
 RECORDED, COMPARED = "recordings.parquet", "comparison.parquet"
+DELAYED = "delays.parquet"
 _RESTART_AFTER = 150  # scenarios: etcd and the API server grow with what they have seen
 
 
@@ -61,19 +62,23 @@ def play(seeds: Iterable[int], folder: Path, switches: Switches) -> Iterator[Rec
             yield from map(recording_of, read([path]))
 
 
-def recorded(seeds: Iterable[int], folder: Path, switches: Switches) -> Iterator[Recording]:
-    """Those recordings of scenarios that are there."""
-    for seed in seeds:
-        path = recording_file(folder, make_scenario(seed, switches))
-        if path.exists():
-            yield from map(recording_of, read([path]))
+def recorded(folder: Path) -> Iterator[Recording]:
+    """All recordings: those of a folder, and those that are kept with the tests."""
+    seen: set[tuple[int, int]] = set()
+    kept = [DATA / RECORDED] if (DATA / RECORDED).exists() else []
+    for row in read([*sorted(folder.glob("v*.parquet")), *kept]):
+        if (row["version"], row["seed"]) not in seen:
+            seen.add((row["version"], row["seed"]))
+            yield recording_of(row)
 
 
-def publish(seeds: Iterable[int], folder: Path, switches: Switches, rows: list[Row]) -> None:
+def publish(folder: Path, rows: list[Row], delays: list[Row]) -> None:
     """Put recordings and their comparison where the report and the tests look for them."""
-    paths = (recording_file(folder, make_scenario(seed, switches)) for seed in seeds)
-    write(list(read(path for path in paths if path.exists())), RECORDINGS, DATA / RECORDED)
+    known = versions()
+    everything = sorted(recorded(folder), key=lambda r: (r.scenario.version, r.scenario.seed))
+    write([recording_row(found, known) for found in everything], RECORDINGS, DATA / RECORDED)
     write(rows, COMPARISONS, DATA / COMPARED)
+    write(delays, DELAYS, DATA / DELAYED)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -81,37 +86,42 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = _parser().parse_args(arguments)
     switches = Switches().always(chosen.more).off(chosen.less)
     seeds = range(chosen.seed, chosen.seed + chosen.count, chosen.every)
-    source = recorded if chosen.recorded else play
+    recordings = chosen.folder / "recordings"
+    source = recorded(recordings) if chosen.recorded else play(seeds, recordings, switches)
     rows: list[Row] = []
-    differing = number = 0
+    delays: list[Row] = []
+    differing = number = left_out = 0
     began = time.monotonic()
-    for recording in source(seeds, chosen.folder / "recordings", switches):
+    for recording in source:
         number += 1
-        if chosen.only_play:
-            _say(_line(recording))
-            continue
-        found = compare(recording)
-        rows += found
-        wrong = [row for row in found if not row["agrees_with_more"]]
-        differing += bool(wrong)
-        for row in found:
-            if not row["agrees"] or (chosen.reasons and not row["reasons_agree"]):
-                _say("\n".join(explain(recording, row)))
-        if recording.error is not None and not found:
-            _say(f"seed {recording.scenario.seed}: {recording.error}")
         if not chosen.recorded:
             _say(_line(recording))
-    write(rows, COMPARISONS, chosen.folder / "comparison.parquet")
+        if chosen.only_play:
+            continue
+        found = compare(recording)
+        left_out += bool(found.unmodelled)
+        rows += found.rows
+        delays += found.delays
+        differing += any(not _is_fine(row) for row in found.rows)
+        for row in found.rows:
+            fine = _is_fine(row) and row["agrees"] and row.get("guided") is not False
+            if not fine or (chosen.reasons and not row["reasons_agree"]):
+                _say("\n".join(explain(recording, row)))
+        if recording.error is not None and not found.rows:
+            _say(_line(recording))
+    write(rows, COMPARISONS, chosen.folder / COMPARED)
+    write(delays, DELAYS, chosen.folder / DELAYED)
     if chosen.publish:
-        publish(seeds, chosen.folder / "recordings", switches, rows)
+        publish(recordings, rows, delays)
     _say(_summary(rows, number, differing, time.monotonic() - began))
+    if left_out:
+        _say(f"{left_out} scenarios have what the engine does not model, and were not compared")
     return 1 if differing else 0
 
 
-def _line(recording: Recording) -> str:
-    error = "" if recording.error is None else f"; {recording.error}"
-    seconds = f"{recording.wall_s:.1f} s"
-    return f"{recording.scenario.seed}: {len(recording.moments)} moments, {seconds}{error}"
+def _is_fine(row: Row) -> bool:
+    """Whether a moment agrees, with more seeds or with the real choices."""
+    return bool(row["agrees_with_more"] or row.get("guided"))
 
 
 def _summary(rows: list[Row], scenarios: int, differing: int, seconds: float) -> str:
@@ -119,11 +129,18 @@ def _summary(rows: list[Row], scenarios: int, differing: int, seconds: float) ->
     more = sum(row["agrees_with_more"] for row in rows)
     exact = [row["exact"] for row in rows if row["exact"] is not None]
     reasons = sum(row["reasons_agree"] for row in rows)
+    guided = [row["guided"] for row in rows if row.get("guided") is not None]
     return (
         f"{scenarios} scenarios, {differing} differ; {len(rows)} moments: {agree} agree, "
         f"{more} with more seeds, {sum(exact)} of {len(exact)} exactly, "
-        f"{reasons} with the reasons; {seconds:.0f} s"
+        f"{reasons} with the reasons, {sum(guided)} of {len(guided)} guided; {seconds:.0f} s"
     )
+
+
+def _line(recording: Recording) -> str:
+    error = "" if recording.error is None else f"; {recording.error}"
+    seconds = f"{recording.wall_s:.1f} s"
+    return f"{recording.scenario.seed}: {len(recording.moments)} moments, {seconds}{error}"
 
 
 def _say(text: str) -> None:
@@ -137,7 +154,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=0, help="the first scenario")
     add("--count", type=int, default=20, help="how many scenarios")
     add("--folder", type=Path, default=FOLDER, help="where recordings and the comparison go")
-    add("--recorded", action="store_true", help="compare what is recorded, play nothing")
+    add("--recorded", action="store_true", help="compare all that is recorded, play nothing")
     add("--every", type=int, default=1, help="only one scenario in so many")
     add("--only-play", action="store_true", help="compare nothing")
     add("--publish", action="store_true", help="put all of it into tests/fidelity/data")
