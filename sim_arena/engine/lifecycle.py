@@ -12,7 +12,7 @@ from sim_arena.engine.admission import admit
 from sim_arena.engine.choice import PULL, STARTUP, draw
 from sim_arena.engine.jit import jit, rare
 from sim_arena.engine.order import delay
-from sim_arena.engine.program import INIT, NEVER, REGULAR
+from sim_arena.engine.program import INIT, NEVER, NS, REGULAR
 from sim_arena.engine.queue import (
     arrive,
     forget,
@@ -314,7 +314,8 @@ def _become_ready(program: Any, state: Any, p: int) -> None:
         _become_available(state, pod)
     else:
         token = clock.now // 1_000_000 & 0x7FFFFFFF
-        set_timer(state, clock.now + wait, AVAILABLE, p, 0, token)
+        # The pod's condition says since when, in whole seconds (podutil.IsPodAvailable).
+        set_timer(state, clock.now // NS * NS + wait, AVAILABLE, p, 0, token)
         _changed(state, pod)
 
 

@@ -15,13 +15,14 @@ from sim_arena.engine.state import DONE, GONE, PENDING, State
 from tests.fidelity.account import Account, RealPod
 from tests.fidelity.delays import Delay, delays
 from tests.fidelity.embedded import compile_recording
-from tests.fidelity.recording import Recording
+from tests.fidelity.recording import Application, Recording
 from traces.arithmetic import UNSET
 
 ATTEMPTS = 32
 # By how much earlier than the news of it something may have been decided: binding takes a while,
 # and several pods are bound side by side.
 _EARLIER_NS = 60_000_000
+_STARTED_EARLIER_NS = 200_000_000  # KWOK writes the stamp before it writes the status
 _MS = 1_000_000
 
 
@@ -63,8 +64,9 @@ class Guidance(NamedTuple):
 def guide(recording: Recording, attempts: int = ATTEMPTS) -> Guidance:
     """Run the engine with the real choices.
 
-    When exactly the real scheduler decided is known to some 60 ms only. The first attempts take
-    the times of the log; the others move each pod's back a little, at random.
+    When exactly the real scheduler decided, and KWOK started a pod, is known to some 60 and 200 ms
+    only. The first attempts take the times of the log; the others move each pod's back a little,
+    at random.
     """
     account = Account(recording)
     program = with_real_times(account)
@@ -100,21 +102,33 @@ def _lasts(verdicts: list[Verdict]) -> tuple[int, int]:
 
 def with_real_times(account: Account) -> Program:
     """Compile a scenario; every object is applied when it really was."""
-    recording = account.recording
-    program = compile_recording(recording)
-    names = {str(ref): number for number, ref in enumerate(program.workloads)}
-    real = [a for a in recording.applications if a.thing in names]
-    applications = program.arrays.applications.copy()[: len(real)]
-    for row, application in enumerate(real):
-        if applications["workload"][row] != names[application.thing]:
-            raise ValueError(f"expected {application.thing} to be applied, found another object")
-        applications["time"][row] = account.took_effect(application)
+    program = compile_recording(account.recording)
+    applications = program.arrays.applications.copy()
+    played = 0
+    left = iter(account.recording.applications)
+    for row in applications:
+        wanted = "" if row["rule"] > 0 else str(program.workloads[row["workload"]])
+        real = next((a for a in left if _is_of(a, wanted)), None)
+        if real is None:
+            break  # the API server has refused something before
+        row["time"] = account.took_effect(real)
+        played += 1
     header = program.arrays.header.copy()
-    header["applications"] = len(real)
+    header["applications"] = played
     if not header["image_pull_jitter"] and not header["pod_startup_jitter"]:
         header["image_pull_jitter"] = _MS  # so that a start is a step of its own
-    arrays = program.arrays._replace(applications=applications, header=header)
+    arrays = program.arrays._replace(applications=applications[:played], header=header)
     return replace(program, arrays=arrays)
+
+
+_RULES = frozenset({"LimitRange", "PodDisruptionBudget", "PriorityClass", "ResourceQuota"})
+
+
+def _is_of(application: Application, wanted: str) -> bool:
+    """Whether this is about the workload that is wanted, or about a rule if none is."""
+    if wanted:
+        return application.thing == wanted
+    return application.thing.split(" ", 1)[0] in _RULES
 
 
 def _known_pods(program: Program, account: Account) -> list[RealPod]:
@@ -138,7 +152,8 @@ def _guide(program: Program, account: Account, known: list[RealPod], attempt: in
         earlier = int(random.integers(_EARLIER_NS)) if attempt > 1 else 0
         row.tried = _before(real.tried, earlier)
         row.bound = _before(real.bound, earlier)
-        row.running = real.running
+        started = int(random.integers(_STARTED_EARLIER_NS)) if attempt > 3 else 0
+        row.running = max(_before(real.running, started), min(real.running, row.bound))
         row.ended = real.ended
         # Controllers take no account of a pod from its mark on, the scheduler until it is gone.
         row.deleted = real.thing.gone if attempt % 2 else real.deleted
