@@ -332,7 +332,8 @@ def _translated(method: str, path: str) -> Iterator[None]:
     from kubernetes.dynamic.exceptions import DynamicApiError  # noqa: PLC0415 - likewise
 
     # The client lets errors of its transport through as they are.
-    transport: type[Exception] = rest.urllib3.exceptions.HTTPError
+    client_rest: Any = rest
+    transport: type[Exception] = client_rest.urllib3.exceptions.HTTPError
     try:
         yield
     except (ApiException, DynamicApiError) as error:
