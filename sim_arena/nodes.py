@@ -11,7 +11,7 @@ from sim_arena.errors import SimArenaError
 from traces import QuantityError, TraceError, quantities
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 __all__ = ["DEFAULT_NODES", "MAX_NODES", "Node", "NodesError", "Taint", "parse_nodes"]
 
@@ -56,6 +56,7 @@ class Node:
         unschedulable: whether the node is cordoned.
         extended: other allocatable resources by name, in whole units (bytes for
             `ephemeral-storage` and huge pages).
+        images: the container images that it has, by name, and their sizes in bytes.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Node:
     taints: tuple[Taint, ...] = ()
     unschedulable: bool = False
     extended: Mapping[str, int] = field(default_factory=dict)
+    images: Mapping[str, int] = field(default_factory=dict)
 
 
 def parse_nodes(text: str | Path) -> list[Node]:
@@ -174,9 +176,18 @@ def _node(manifest: Any, file: Path) -> Node:
             taints=tuple(_taint(found) for found in spec.get("taints") or ()),
             unschedulable=bool(spec.get("unschedulable", False)),
             extended={k: quantities.parse_memory(str(v)) for k, v in allocatable.items()},
+            images=_images(status.get("images") or ()),
         )
     except (TypeError, ValueError, AttributeError, TraceError) as error:
         raise NodesError(f"{file}: Node {name!r}: {error}") from error
+
+
+def _images(found: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    images: dict[str, int] = {}
+    for image in found:
+        for name in image.get("names") or ():
+            images.setdefault(str(name), int(image.get("sizeBytes") or 0))
+    return images
 
 
 def _taint(found: Any) -> Taint:

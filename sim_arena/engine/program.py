@@ -151,6 +151,7 @@ HEADER = _record(
     ("lifecycles", "i8"),
     ("terms", "i8"),
     ("taints", "i8"),  # whether a node has a PreferNoSchedule taint
+    ("images", "i8"),  # whether a node has container images
     ("whole", "i8"),  # needs more than the core of the engine: see `loop.advance`
     ("looks_at_pods", "i8"),  # a filter looks at other pods, or a pod may preempt
     ("preempts", "i8"),  # whether the templates' priorities differ
@@ -282,6 +283,7 @@ STATIC = _record(
     ("reason", "i8"),  # why a static filter rejects the node; `PASSES`
     ("taints", "i8"),  # PreferNoSchedule taints not tolerated
     ("preference", "i8"),  # weight of the matching preferred node affinity terms
+    ("images", "i8"),  # score for the images that the node has
 )
 WORKLOAD = _record(("kind", "i8"), ("first_template", "i8"), ("end_template", "i8"))
 

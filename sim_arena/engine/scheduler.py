@@ -13,6 +13,7 @@ from sim_arena.engine.lifecycle import bind
 from sim_arena.engine.nominees import occupy_nominees
 from sim_arena.engine.plugins import (
     default_preemption,
+    image_locality,
     inter_pod_affinity,
     node_affinity,
     node_ports,
@@ -171,6 +172,9 @@ def score_nodes(program: Any, state: Any, template: int, feasible: int, whole: A
             inter_pod_affinity.score(program, state, template, feasible)
             inter_pod_affinity.normalize(state, feasible)
             _add(state, inter_pod_affinity.WEIGHT, feasible)
+        if program.header[0].images:
+            image_locality.score(program, state, template, feasible)
+            _add(state, image_locality.WEIGHT, feasible)
     if record.prefers_nodes:
         node_affinity.score(program, state, template, feasible)
         node_affinity.normalize(state, feasible)

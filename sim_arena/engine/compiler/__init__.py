@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sim_arena.engine.compiler.admission_rules import AdmissionRules, in_scope
+from sim_arena.engine.compiler.images import Images
 from sim_arena.engine.compiler.rewriting import as_virtual
 from sim_arena.engine.compiler.surroundings import Surroundings
 from sim_arena.engine.compiler.templates import Templates, as_records
@@ -84,11 +85,13 @@ class _Compiler:
         self.unmodelled = Unmodelled()
         simkube = parameters.replay == "simkube"
         self.nodes = _in_zone_turns(as_virtual(nodes) if simkube else list(nodes))
+        self.images = Images(nodes)
         surroundings = Surroundings(trace, simkube=simkube)
         self.rules = AdmissionRules(self.unmodelled, surroundings)
         self.templates = Templates(
             self.nodes,
             simkube=simkube,
+            images=self.images,
             surroundings=surroundings,
             rules=self.rules,
             unmodelled=self.unmodelled,
@@ -118,7 +121,10 @@ class _Compiler:
         header["admission"] = self.rules.decide_admission()
         header["budgets"] = self.rules.has_budgets()
         header["rule_objects"] = self.rules.objects
-        header["whole"] = header["looks_at_pods"] | header["admission"] | header["budgets"]
+        header["images"] = bool(self.images)
+        header["whole"] = (
+            header["looks_at_pods"] | header["images"] | header["admission"] | header["budgets"]
+        )
         header["nodes"] = len(self.nodes)
         header["templates"] = len(templates.rows)
         header["containers"] = len(templates.containers)
@@ -305,5 +311,7 @@ def _static(templates: Templates, nodes: int) -> Any:
     table = np.zeros((len(templates.masks), nodes), STATIC)
     table["reason"] = _matrix(templates.masks, nodes, np.int64)
     table["taints"] = _matrix(templates.taints, nodes, np.int64)
+    if templates.images:
+        table["images"] = _matrix(templates.images, nodes, np.int64)
     table["preference"] = _matrix(templates.preferences, nodes, np.int64)
     return table

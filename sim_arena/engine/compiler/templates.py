@@ -20,6 +20,7 @@ from traces.quantities import parse_cpu, parse_memory
 
 if TYPE_CHECKING:
     from sim_arena.engine.compiler.admission_rules import AdmissionRules, Defaults
+    from sim_arena.engine.compiler.images import Images
     from sim_arena.engine.compiler.surroundings import Surroundings
     from sim_arena.engine.compiler.unmodelled import Unmodelled
     from sim_arena.nodes import Node
@@ -50,6 +51,7 @@ class Templates:
     Args:
         nodes: the nodes, in the scheduler's order.
         simkube: whether SimKube's rewriting applies.
+        images: the container images that nodes have.
         surroundings: the trace's namespaces, Services and PriorityClasses.
         rules: what decides which pods the API server takes.
         unmodelled: where to note what the engine does not model.
@@ -60,6 +62,7 @@ class Templates:
         nodes: Sequence[Node],
         *,
         simkube: bool,
+        images: Images,
         surroundings: Surroundings,
         rules: AdmissionRules,
         unmodelled: Unmodelled,
@@ -70,12 +73,14 @@ class Templates:
         self.masks: list[list[int]] = []
         self.taints: list[list[int]] = []
         self.preferences: list[list[int]] = []
+        self.images: list[list[int]] = []
         self.pods: list[PodTemplate] = []
         self.extended: list[dict[str, int]] = []
         self.names = Interned()
         self._nodes = nodes
         self._node_numbers = {node.name: number for number, node in enumerate(nodes)}
         self._simkube = simkube
+        self._images = images
         self._surroundings = surroundings
         self._rules = rules
         self._unmodelled = unmodelled
@@ -235,13 +240,22 @@ class Templates:
 
     def _mask(self, spec: Object) -> int:
         affinity = (spec.get("affinity") or {}).get("nodeAffinity")
+        wanted = self._images.wanted(spec) if self._images else []
         key = _text(
-            [spec.get("nodeSelector"), spec.get("nodeName"), spec.get("tolerations"), affinity]
+            [
+                spec.get("nodeSelector"),
+                spec.get("nodeName"),
+                spec.get("tolerations"),
+                affinity,
+                wanted,
+            ]
         )
         if key not in self._mask_numbers:
             mask = node_mask(spec, self._nodes)
             self.taints.append([untolerated_preferences(spec, n) for n in self._nodes])
             self.preferences.append([preference(spec, n) for n in self._nodes])
+            if self._images:
+                self.images.append(self._images.scores(spec, self._nodes))
             self._mask_numbers[key] = len(self.masks)
             self.masks.append(mask)
         return self._mask_numbers[key]
