@@ -12,7 +12,8 @@ from typing import Any
 
 from sim_arena.engine.jit import jit, rare
 from sim_arena.engine.limit_ranges import fill_in
-from sim_arena.engine.program import POD
+from sim_arena.engine.program import CLAIM, POD
+from sim_arena.engine.queue import wake_for_claim
 from sim_arena.engine.quota import find_exceeded
 from sim_arena.engine.state import (
     BY_LIMITS,
@@ -58,6 +59,8 @@ def apply_rule(program: Any, state: Any, row: int) -> None:
     """Let a version of an object hold from now on, or none where it is deleted."""
     rule = program.rules[row]
     state.rules[rule.object].row = row if rule.exists else UNSET
+    if rule.kind == CLAIM:
+        wake_for_claim(program, state, rule.object)
 
 
 @rare

@@ -74,6 +74,7 @@ def program_at(programs: Any, states: Any, b: int) -> Any:
         programs.logs[shared],
         programs.rules[shared],
         programs.amounts[shared],
+        programs.claims[shared],
     )
 
 

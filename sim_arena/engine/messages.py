@@ -9,12 +9,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sim_arena.engine.program import REASONS
-from sim_arena.engine.state import GATED, NO_NODES, NOMINATED, SILENT
+from sim_arena.engine.state import (
+    GATED,
+    MISSING_CLAIM,
+    NO_NODES,
+    NOMINATED,
+    SILENT,
+    UNBOUND_CLAIM,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["message"]
+__all__ = ["claim_message", "message"]
 
 _NO_NODES = "no nodes available to schedule pods"
 _GATED = "Scheduling is blocked due to non-empty scheduling gates"
@@ -49,6 +56,24 @@ def message(
     if not never_preempts:
         preemption = _counted(nodes, rejections[half : half + len(texts)], texts)
     return f"{filters} {_POST_FILTER}{preemption}"
+
+
+def claim_message(kind: int, nodes: int, name: str) -> str | None:
+    """Return the text about a pod whose claims kept it from all nodes, or None.
+
+    Its last two words are the post-filter's of DynamicResources, whose PreFilter never ran.
+
+    Args:
+        kind: the pod's `message` field.
+        nodes: number of nodes.
+        name: of the claim that is missing.
+    """
+    start = f"0/{nodes} nodes are available: "
+    if kind == MISSING_CLAIM:
+        return f'{start}persistentvolumeclaim "{name}" not found. not found'
+    if kind == UNBOUND_CLAIM:
+        return f"{start}pod has unbound immediate PersistentVolumeClaims. not found"
+    return None
 
 
 def _counted(nodes: int, counts: Any, texts: Sequence[str]) -> str:

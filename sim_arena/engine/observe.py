@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from sim_arena.engine.messages import message
-from sim_arena.engine.program import INIT, NS, Program
+from sim_arena.engine.messages import claim_message, message
+from sim_arena.engine.program import INIT, NS, PASSES, Program
 from sim_arena.engine.refusals import refusals
 from sim_arena.engine.state import CRASHED, FAILED, GONE, PENDING, RUNNING, UP, State
 from sim_arena.observation import ContainerObservation, Observation
@@ -71,6 +71,10 @@ def _reasons(program: Program, state: State, pods: list[int]) -> dict[str, int]:
 
 def _message(program: Program, state: State, p: int) -> str | None:
     pod = state.pods[p]
+    kind, column = int(pod["message"]), int(state.rejections[p][PASSES])
+    held_up = claim_message(kind, len(program.nodes), program.objects.get(column, ""))
+    if held_up is not None:
+        return held_up
     return message(
         int(pod["message"]),
         state.rejections[p],

@@ -25,6 +25,7 @@ __all__ = [
     "ANTI_AFFINITY",
     "APPLICATION",
     "BUDGET",
+    "CLAIM",
     "CONTAINER",
     "COUNT_PODS",
     "CPU",
@@ -47,10 +48,13 @@ __all__ = [
     "NOT_NAMED",
     "NO_AFFINITY",
     "NO_VICTIMS",
+    "NO_VOLUME",
     "NS",
     "ON_FAILURE",
     "OTHER_LABELS",
     "OTHER_NODE",
+    "OTHER_VOLUME",
+    "OTHER_ZONE",
     "PASSES",
     "POD",
     "PODS",
@@ -89,7 +93,7 @@ ALWAYS, ON_FAILURE, NEVER = range(3)
 REGULAR, INIT, SIDECAR = range(3)
 
 # Kinds of rule: objects that decide which pods there may be.
-LIMITS, QUOTA, PRIORITY, BUDGET = range(4)
+LIMITS, QUOTA, PRIORITY, BUDGET, CLAIM = range(5)
 # What a bound of a LimitRange or a ResourceQuota is about.
 PODS, COUNT_PODS, CPU, MEMORY, LIMITS_CPU, LIMITS_MEMORY, EXTENDED = range(7)
 
@@ -113,6 +117,9 @@ REASONS = (
     "node(s) didn't match pod affinity rules",
     "node(s) didn't match pod anti-affinity rules",
     "node(s) didn't satisfy existing pods anti-affinity rules",
+    "node(s) didn't match PersistentVolume's node affinity",
+    "node(s) had no available volume zone",
+    "node(s) didn't find available persistent volumes to bind",
     "No preemption victims found for incoming pod",
     "Preemption is not helpful for scheduling",
 )
@@ -132,6 +139,9 @@ REASONS = (
     NO_AFFINITY,
     ANTI_AFFINITY,
     EXISTING_ANTI_AFFINITY,
+    OTHER_VOLUME,
+    OTHER_ZONE,
+    NO_VOLUME,
     NO_VICTIMS,
     NOT_HELPFUL,
 ) = range(len(REASONS))
@@ -157,6 +167,7 @@ HEADER = _record(
     ("preempts", "i8"),  # whether the templates' priorities differ
     ("admission", "i8"),  # whether the API server may change or refuse a pod
     ("budgets", "i8"),  # whether there are PodDisruptionBudgets
+    ("claims", "i8"),  # whether pods have claims for volumes
     ("rule_objects", "i8"),
     ("pod_containers", "i8"),  # most containers in one pod
     ("image_pull_delay", "i8"),
@@ -210,6 +221,9 @@ TEMPLATE = _record(
     ("limits", "i8"),  # the version of the LimitRanges that filled it in, or UNSET
     ("limits_object", "i8"),  # the LimitRanges of its namespace, or UNSET
     ("end_variant", "i8"),  # behind its variants for later versions of the LimitRanges
+    ("first_claim", "i8"),  # in `claims`: those that the pods name
+    ("end_claim", "i8"),
+    ("own_claims", "i8"),  # each pod has claims of its own, which nobody binds
     ("needed_class", "i8"),  # the PriorityClass without which it is refused, or UNSET
 )
 CONTAINER = _record(
@@ -261,7 +275,10 @@ RULE = _record(
     ("exists", "i8"),
     ("first", "i8"),  # in `amounts`
     ("end", "i8"),
-    ("scope", "i8"),  # row of `matches`: the templates that it is about; UNSET: all
+    ("scope", "i8"),  # row of `matches`: the templates that it is about; UNSET: all. Of a bound
+    # claim, row of `included`: for each node why its volume cannot be used there, or 0
+    ("bound", "i8"),  # a claim is bound
+    ("waits", "i8"),  # a claim waits for its first pod
     ("labelled", "i8"),  # a budget's selector has requirements: else preemption ignores it
     ("best_effort", "i8"),  # 1 or 0: a quota is only about such pods; UNSET: about both
     ("cpu_request", "i8"),  # a LimitRange's defaults
@@ -309,6 +326,7 @@ class Arrays(NamedTuple):
     logs: Any  # [size]: ln(size + 2)
     rules: Any
     amounts: Any
+    claims: Any  # numbers of rules' objects
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,7 +334,7 @@ class Rule:
     """The names behind a row of `rules`, for messages.
 
     Attributes:
-        kind: LimitRange, ResourceQuota, PriorityClass or PodDisruptionBudget.
+        kind: the object's kind.
         namespace: its namespace.
         name: its name.
         resources: the names of the amounts that follow one another from its first on.
@@ -341,7 +359,7 @@ class Program:
         warnings: every kind and field that the engine does not model, by name.
         duration_s: where the window ends, in seconds after the first event.
         rules: the names of the rules, by row.
-        classes: the names of the PriorityClasses, by the number of the object.
+        objects: the names of PriorityClasses and claims, by the number of the object.
     """
 
     arrays: Arrays
@@ -352,7 +370,7 @@ class Program:
     warnings: tuple[str, ...]
     duration_s: int
     rules: tuple[Rule, ...] = ()
-    classes: Mapping[int, str] = field(default_factory=dict)
+    objects: Mapping[int, str] = field(default_factory=dict)
 
     def index(self, ref: WorkloadRef) -> int:
         """Return the number of a workload.

@@ -24,6 +24,7 @@ __all__ = [
     "next_pod",
     "wake_after_bind",
     "wake_after_release",
+    "wake_for_claim",
     "withdraw",
 ]
 
@@ -149,6 +150,28 @@ def wake_after_bind(program: Any, state: Any, template: int) -> None:
             _retry(program, state, p)
         else:
             i += 1
+
+
+@rare
+def wake_for_claim(program: Any, state: Any, claim: int) -> None:
+    """Retry the pods that wait for a claim which was made, bound or deleted."""
+    i = 0
+    while i < state.clock[0].waiting:
+        p = state.lists[i].waiting
+        pod = state.pods[p]
+        if pod.rejected_claims and _names(program, pod.template, claim):
+            _retry(program, state, p)
+        else:
+            i += 1
+
+
+@jit
+def _names(program: Any, template: int, claim: int) -> bool:
+    record = program.templates[template]
+    for i in range(record.first_claim, record.end_claim):
+        if program.claims[i] == claim:
+            return True
+    return False
 
 
 @jit

@@ -86,7 +86,7 @@ def _text(program: Program, state: State, s: int) -> str:
     facts = state.admission[s]
     variant, by = int(facts["variant"]), int(facts["by"])
     if facts["refused"] == BY_PRIORITY:
-        return f"forbidden: no PriorityClass with name {program.classes[by]} was found"
+        return f"forbidden: no PriorityClass with name {program.objects[by]} was found"
     if facts["refused"] == BY_VALIDATION:
         return _joined("invalid: ", _invalid(program, state, variant))
     if facts["refused"] == BY_LIMITS:

@@ -17,7 +17,9 @@ from sim_arena.engine.program import (
     LACKS_KEY,
     NO_AFFINITY,
     NO_VICTIMS,
+    NO_VOLUME,
     NOT_HELPFUL,
+    OTHER_VOLUME,
     PASSES,
     PORTS_TAKEN,
     SKEWED,
@@ -46,6 +48,7 @@ def count_rejections(program: Any, state: Any, p: int) -> None:
     pod.rejected_spread = 0
     pod.rejected_affinity = 0
     pod.rejected_ports = 0
+    pod.rejected_claims = 0
     half = row.shape[0] // 2
     for n in range(program.header[0].nodes):
         count_rejection(program, state, p, n, 0)
@@ -76,6 +79,8 @@ def count_rejection(program: Any, state: Any, p: int, n: int, first: int) -> Non
         row[first + verdict] += 1
         if verdict == SKEWED or verdict == LACKS_KEY:
             pod.rejected_spread = 1
+        elif OTHER_VOLUME <= verdict <= NO_VOLUME:
+            pod.rejected_claims = 1
         else:
             pod.rejected_affinity = 1
 
@@ -105,4 +110,7 @@ def blames_preemptable(program: Any, state: Any, p: int, n: int) -> bool:
         return True
     if not node_resources_fit.fits(program, state, template, n):
         return node_resources_fit.could_fit(program, state, template, n)
-    return state.room[n].verdict != LACKS_KEY and state.room[n].verdict != NO_AFFINITY
+    verdict = state.room[n].verdict
+    if OTHER_VOLUME <= verdict <= NO_VOLUME:
+        return False
+    return verdict != LACKS_KEY and verdict != NO_AFFINITY

@@ -21,6 +21,7 @@ from sim_arena.engine.plugins import (
     node_resources_fit,
     pod_topology_spread,
     taint_toleration,
+    volume_binding,
 )
 from sim_arena.engine.program import PASSES
 from sim_arena.engine.queue import fail
@@ -51,6 +52,11 @@ def schedule(program: Any, state: Any, p: int, whole: Any, wanted: Any) -> None:
         pod.message = NO_NODES
         fail(state, p)
         return
+    if whole is not None and program.header[0].claims:
+        if volume_binding.has_claims(program, pod.template):
+            if volume_binding.is_held_up(program, state, p):
+                fail(state, p)
+                return
     feasible = 0
     if whole is not None and state.clock[0].nominees > 0:
         feasible = _find_beside_nominees(program, state, p)

@@ -30,7 +30,7 @@ PENDING, RUNNING, SUCCEEDED, FAILED, GONE = range(5)
 # Where a pod stands with the scheduler.
 NOWHERE, ACTIVE, BACKOFF, WAITING = range(4)
 # What the PodScheduled condition says.
-SILENT, UNSCHEDULABLE, GATED, NO_NODES, NOMINATED = range(5)
+SILENT, UNSCHEDULABLE, GATED, NO_NODES, NOMINATED, MISSING_CLAIM, UNBOUND_CLAIM = range(7)
 # States of a container.
 CREATED, UP, CRASHED, DOWN = range(4)
 # Kinds of timer.
@@ -145,6 +145,7 @@ POD_STATE = _record(
     ("rejected_spread", "i8"),
     ("rejected_affinity", "i8"),
     ("rejected_ports", "i8"),
+    ("rejected_claims", "i8"),
     ("nominated", "i8"),  # the node where pods were evicted for this one, or UNSET
     ("message", "i8"),
     ("restarts", "i8"),

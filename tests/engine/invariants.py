@@ -204,8 +204,8 @@ def _check_waiting(program: Program, state: State) -> None:
 
 
 def _depends_on_others(template: Any) -> bool:
-    """Whether more than a node's room decides: spreading, affinity either way, host ports."""
-    kinds = ("hard", "affinity", "anti", "ports", "incoming")
+    """Whether more than a node's room decides: spreading, affinity, host ports, claims."""
+    kinds = ("hard", "affinity", "anti", "ports", "incoming", "claim")
     return any(template[f"first_{kind}"] != template[f"end_{kind}"] for kind in kinds)
 
 

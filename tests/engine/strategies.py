@@ -23,6 +23,8 @@ GPU = "example.com/gpu"
 KINDS = ("Deployment", "ReplicaSet", "StatefulSet", "Pod")
 NAMES = ("a", "b", "c")
 CLASSES = ("high", "low")
+CLAIMS = ("data", "logs")
+IMAGES = {"app:latest": 800 * (1 << 20)}
 MI = 1 << 20
 
 cpus = st.sampled_from(["0", "100m", "100m", "250m", "250m", "1", "1500m", "3"])
@@ -145,6 +147,7 @@ def clusters(draw: st.DrawFn) -> list[Node]:
                 ),
                 unschedulable=draw(st.integers(0, 19)) == 0,
                 extended=draw(some(st.sampled_from([{GPU: 1}, {GPU: 3}]))) or {},
+                images=draw(some(st.just(IMAGES), nothing=6)) or {},
             )
         )
     return made
@@ -185,6 +188,9 @@ def pod_templates(draw: st.DrawFn, *, controlled: bool) -> Json:
         "priority": st.sampled_from([-5, 0, 10]),
         "priorityClassName": st.sampled_from(CLASSES),
         "activeDeadlineSeconds": st.just(600),
+        "volumes": st.sampled_from(CLAIMS).map(
+            lambda name: [{"name": "v", "persistentVolumeClaim": {"claimName": name}}]
+        ),
         "preemptionPolicy": st.just("Never"),
         "schedulingGates": st.just([{"name": "wait"}]),
         "schedulerName": st.sampled_from(["default-scheduler", "other"]),
@@ -211,8 +217,11 @@ def pod_templates(draw: st.DrawFn, *, controlled: bool) -> Json:
     return {"metadata": {"labels": labels, "annotations": annotations}, "spec": spec}
 
 
+_VERSIONS = {"PriorityClass": "scheduling.k8s.io/v1", "PodDisruptionBudget": "policy/v1"}
+
+
 def _surrounding(kind: str, name: str, **spec: Any) -> Json:
-    version = "scheduling.k8s.io/v1" if kind == "PriorityClass" else "v1"
+    version = _VERSIONS.get(kind, "v1")
     metadata = {"name": name} if kind == "PriorityClass" else {"name": name, "namespace": "shop"}
     return {"apiVersion": version, "kind": kind, "metadata": metadata, **spec}
 
@@ -249,6 +258,26 @@ hard = st.fixed_dictionaries(
 scopes = st.sampled_from([["BestEffort"], ["NotBestEffort"], ["Terminating"], ["PriorityClass"]])
 
 
+budgets = st.fixed_dictionaries(
+    {"selector": selectors},
+    optional={
+        "minAvailable": st.sampled_from([0, 1, "50%"]),
+        "maxUnavailable": st.sampled_from([0, 2, "30%"]),
+    },
+)
+storage = st.sampled_from(["1Gi", "5Gi"])
+claim_specs = storage.map(
+    lambda size: {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}}
+)
+volume_specs = st.fixed_dictionaries(
+    {
+        "accessModes": st.just(["ReadWriteOnce"]),
+        "capacity": storage.map(lambda size: {"storage": size}),
+    },
+    optional={"nodeAffinity": terms.map(lambda term: {"required": {"nodeSelectorTerms": [term]}})},
+)
+
+
 @st.composite
 def surroundings(draw: st.DrawFn) -> list[tuple[int, bool, Json]]:
     """Quotas, limits and classes as they come and go: (second, whether it is deleted, object)."""
@@ -263,6 +292,13 @@ def surroundings(draw: st.DrawFn) -> list[tuple[int, bool, Json]]:
     for name in draw(some(st.lists(st.sampled_from(["l", "m"]), max_size=2))) or ():
         items = draw(st.lists(st.one_of(bounds, container_defaults), min_size=1, max_size=2))
         made.append(_surrounding("LimitRange", name, spec={"limits": items}))
+    if draw(st.integers(0, 3)) == 0:
+        spec = draw(budgets)
+        made.append(_surrounding("PodDisruptionBudget", "b", spec=spec))
+    names = draw(some(st.lists(st.sampled_from(CLAIMS), max_size=2))) or ()
+    made += [_surrounding("PersistentVolumeClaim", n, spec=draw(claim_specs)) for n in names]
+    volumes = range(draw(st.sampled_from([0, 0, 0, 1, 2])))
+    made += [_surrounding("PersistentVolume", f"pv{i}", spec=draw(volume_specs)) for i in volumes]
     seconds = st.sampled_from([0, 0, 0, 3, 20])
     return [(draw(seconds), draw(st.integers(0, 5)) == 0, obj) for obj in made]
 

@@ -198,11 +198,11 @@ def test_the_default_is_named_as_simkube_would_meet_it() -> None:
     ]
 
 
-CLAIM = {"name": "v", "persistentVolumeClaim": {"claimName": "c"}}
+DEVICE = {"name": "d", "resourceClaimName": "gpu"}
 UNMODELLED: list[tuple[Trace, str]] = [
-    (trace((0, [pod(volumes=[CLAIM])])), "persistentVolumeClaim"),
+    (trace((0, [pod(resourceClaims=[DEVICE])])), "resourceClaims"),
     (trace((0, [pod()]), (1, [pod(container("1"))])), "containers cannot be changed"),
-    (trace((0, [stateful_set(template(), volumeClaimTemplates=[{}])])), "volumeClaimTemplates"),
+    (trace((0, [stateful_set(template(), ordinals={"start": 2})])), "ordinals"),
 ]
 
 

@@ -5,6 +5,8 @@ Source: Kubernetes 1.36 `pkg/scheduler/framework/plugins/noderesources/least_all
 its scratch space, in the order of the feasible nodes.
 """
 
+from dataclasses import replace
+
 import pytest
 
 from sim_arena.engine import Simulation
@@ -141,3 +143,27 @@ def test_ties_follow_the_seed() -> None:
     made = bare_pod(template(container("1")))
     runs = [play((0, [made]), nodes=nodes(3), seed=seed) for seed in range(40)]
     assert {int(one.state.pods["node"][0]) for one in runs} == {0, 1, 2}
+
+
+def with_images(name: str, **images: int) -> Node:
+    return replace(node(name), images={k.replace("_", ":"): v << 20 for k, v in images.items()})
+
+
+def test_images_count_by_their_size_and_by_how_many_nodes_have_them() -> None:
+    """One container: 23 MiB score 0, 1000 MiB score 100; an image counts for its share of nodes."""
+    nodes = [with_images("n0", app_latest=1000), with_images("n1", app_latest=7), node("n2")]
+    plain = scores(template(container("1", "1Gi")), *(node(f"n{i}") for i in range(3)))
+    found = scores(template(container("1", "1Gi")), *nodes)
+    share = 100 * (int((1000 << 20) * (2 / 3)) - (23 << 20)) // (977 << 20)
+    assert [score - before for score, before in zip(found, plain, strict=True)] == [share, share, 0]
+
+
+def test_every_container_and_image_volume_counts() -> None:
+    """Two containers, one of them initial: 1977 MiB are between nothing and all."""
+    pod = template(container("1"), initContainers=[container(name="init")])
+    pod["spec"]["volumes"] = [{"name": "v", "image": {"reference": "model:2"}}]
+    nodes = [with_images("n0", app_latest=500, model_2=100), node("n1")]
+    plain = scores(pod, node("n0"), node("n1"))
+    found = scores(pod, *nodes)
+    share = 100 * ((2 * 250 + 50 - 23) << 20) // (1977 << 20)
+    assert [score - before for score, before in zip(found, plain, strict=True)] == [share, 0]

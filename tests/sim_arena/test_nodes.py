@@ -55,6 +55,22 @@ status:
 """
 
 
+def test_the_images_that_a_node_has(tmp_path: Path) -> None:
+    file = tmp_path / "nodes.yaml"
+    file.write_text(
+        """
+kind: Node
+metadata: {name: n}
+status:
+  images:
+  - {names: [app:1, "app@sha256:0"], sizeBytes: 1000}
+  - {names: [db:2]}
+"""
+    )
+    (node,) = parse_nodes(file)
+    assert node.images == {"app:1": 1000, "app@sha256:0": 1000, "db:2": 0}
+
+
 def test_a_manifest(tmp_path: Path) -> None:
     file = tmp_path / "node.yaml"
     file.write_text(MANIFEST)

@@ -18,6 +18,7 @@ from sim_arena.engine.compiler.surroundings import Surroundings
 from sim_arena.engine.compiler.templates import Templates, as_records
 from sim_arena.engine.compiler.terms import Terms
 from sim_arena.engine.compiler.unmodelled import MODELLED_KINDS, Unmodelled
+from sim_arena.engine.compiler.volumes import Volumes, why_not
 from sim_arena.engine.compiler.workloads import application_row, lifetimes_of
 from sim_arena.engine.parameters import Parameters
 from sim_arena.engine.program import (
@@ -88,12 +89,14 @@ class _Compiler:
         self.images = Images(nodes)
         surroundings = Surroundings(trace, simkube=simkube)
         self.rules = AdmissionRules(self.unmodelled, surroundings)
+        self.volumes = Volumes(self.rules, self.unmodelled)
         self.templates = Templates(
             self.nodes,
             simkube=simkube,
             images=self.images,
             surroundings=surroundings,
             rules=self.rules,
+            volumes=self.volumes,
             unmodelled=self.unmodelled,
         )
         self.refs: list[WorkloadRef] = []
@@ -119,12 +122,14 @@ class _Compiler:
         header["preempts"] = len(priorities) > 1
         header["looks_at_pods"] = len(priorities) > 1 or terms.look_at_pods()
         header["admission"] = self.rules.decide_admission()
+        header["claims"] = any(
+            row["own_claims"] or row["end_claim"] > row["first_claim"] for row in templates.rows
+        )
         header["budgets"] = self.rules.has_budgets()
         header["rule_objects"] = self.rules.objects
         header["images"] = bool(self.images)
-        header["whole"] = (
-            header["looks_at_pods"] | header["images"] | header["admission"] | header["budgets"]
-        )
+        reasons = ("looks_at_pods", "images", "admission", "budgets", "claims")
+        header["whole"] = any(header[reason][0] for reason in reasons)
         header["nodes"] = len(self.nodes)
         header["templates"] = len(templates.rows)
         header["containers"] = len(templates.containers)
@@ -163,6 +168,7 @@ class _Compiler:
             logs=terms.logs(),
             rules=as_records(self.rules.rows, RULE),
             amounts=as_records(self.rules.amounts, AMOUNT),
+            claims=np.array(templates.claims, np.int64),
         )
         return Program(
             arrays=arrays,
@@ -173,7 +179,7 @@ class _Compiler:
             warnings=self.unmodelled.warnings,
             duration_s=end,
             rules=tuple(self.rules.texts),
-            classes=self.rules.classes(),
+            objects=self.rules.names(),
         )
 
     def _finish_rules(self, terms: Terms, extended: list[str]) -> None:
@@ -182,6 +188,9 @@ class _Compiler:
         for row, selectors in self.rules.scopes:
             row["scope"] = len(terms.matches)
             terms.matches.append([in_scope(selectors, pod.spec) for pod in self.templates.pods])
+        for row, volume in self.volumes.bound:
+            row["scope"] = len(terms.included)
+            terms.included.append([why_not(volume, node) for node in self.nodes])
         for row, selector in self.rules.selectors:
             row["scope"] = len(terms.matches)
             terms.matches.append([selector.matches(t.pod) for t in self.templates.pods])
@@ -219,6 +228,8 @@ class _Compiler:
                     order += 1
                     deleted = field == "deleted_objs"
                     if self.rules.take(time * NS, order, obj, deleted=deleted):
+                        continue
+                    if self.volumes.take(time * NS, order, obj, deleted=deleted):
                         continue
                     ref = self._modelled(obj)
                     if ref is None or (deleted and ref not in numbers):

@@ -1,6 +1,6 @@
 """Objects that decide which pods there may be, as they come, change and go.
 
-They are LimitRanges, ResourceQuotas, PriorityClasses and PodDisruptionBudgets.
+They are LimitRanges, ResourceQuotas, PriorityClasses, PodDisruptionBudgets and claims for volumes.
 
 Each version of such an object becomes a row of rules. The LimitRanges of a namespace count as
 one object: a version is what all of them say together. A pod template has a variant for each
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from sim_arena.engine.compiler.selectors import Selector, label_selector
 from sim_arena.engine.program import (
     BUDGET,
+    CLAIM,
     COUNT_PODS,
     CPU,
     EXTENDED,
@@ -51,6 +52,9 @@ KINDS = {
     "scheduling.k8s.io/v1.PriorityClass": "PriorityClass",
     "policy/v1.PodDisruptionBudget": "PodDisruptionBudget",
 }
+_CLAIM = "PersistentVolumeClaim"
+# What does not concern the API server's admission of pods.
+_ASIDE = ("PodDisruptionBudget", _CLAIM)
 _RESOURCES = {
     "pods": PODS,
     "count/pods": COUNT_PODS,
@@ -114,7 +118,7 @@ class AdmissionRules:
 
     def decide_admission(self) -> bool:
         """Say whether the API server may change or refuse a pod."""
-        return any(kind != "PodDisruptionBudget" for kind, _, _ in self._objects)
+        return any(kind not in _ASIDE for kind, _, _ in self._objects)
 
     def has_budgets(self) -> bool:
         """Say whether there are PodDisruptionBudgets."""
@@ -153,15 +157,7 @@ class AdmissionRules:
                 row = self._class(name, order, deleted=deleted)
         except (TypeError, ValueError, AttributeError, TraceError) as error:
             raise TraceError(f"{kind} {namespace}/{name}: {error}") from error
-        self.applications.append(
-            {
-                "time": time,
-                "order": order,
-                "workload": UNSET,
-                "template": UNSET,
-                "rule": row + 1,
-            }
-        )
+        self._apply(time, order, row)
         return True
 
     def defaults(self, namespace: str, order: int) -> list[Defaults]:
@@ -192,13 +188,37 @@ class AdmissionRules:
             return UNSET
         return self._object("PriorityClass", "", name)
 
-    def classes(self) -> dict[int, str]:
-        """Return the names of the PriorityClasses by their numbers."""
+    def names(self) -> dict[int, str]:
+        """Return the names of the PriorityClasses and claims by their numbers."""
         return {
             number: name
             for (kind, _, name), number in self._objects.items()
-            if kind == "PriorityClass"
+            if kind in ("PriorityClass", _CLAIM)
         }
+
+    def claim(self, namespace: str, name: str) -> int:
+        """Return the number of a claim, which may never come."""
+        return self._object(_CLAIM, namespace, name)
+
+    def add_claim(
+        self, time: int, order: int, namespace: str, name: str, **columns: int
+    ) -> dict[str, int]:
+        """Let a claim come, change or go; return its row."""
+        rule = Rule(_CLAIM, namespace, name)
+        row = self._row(rule, kind=CLAIM, first=len(self.amounts), **columns)
+        self._apply(time, order, row)
+        return self.rows[row]
+
+    def _apply(self, time: int, order: int, row: int) -> None:
+        self.applications.append(
+            {
+                "time": time,
+                "order": order,
+                "workload": UNSET,
+                "template": UNSET,
+                "rule": row + 1,
+            }
+        )
 
     def finish(self, extended: list[str]) -> None:
         """Give the quotas' bounds their columns, now that all resources are known."""

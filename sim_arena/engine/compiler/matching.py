@@ -13,6 +13,7 @@ from sim_arena.nodes import Node, Taint
 
 __all__ = [
     "matches_selection",
+    "matches_terms",
     "node_mask",
     "preference",
     "tolerates",
@@ -124,13 +125,18 @@ def matches_selection(spec: Object, node: Node) -> bool:
         if node.labels.get(key) != value:
             return False
     terms = _required_terms(spec)
-    return terms is None or any(_matches_term(term, node) for term in terms)
+    return terms is None or matches_terms(terms, node)
 
 
 def _required_terms(spec: Object) -> Sequence[Object] | None:
     affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
     required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
     return None if required is None else required.get("nodeSelectorTerms") or ()
+
+
+def matches_terms(terms: Iterable[Object], node: Node) -> bool:
+    """Say whether a node matches one of some node selector terms."""
+    return any(_matches_term(term, node) for term in terms)
 
 
 def _matches_term(term: Object, node: Node) -> bool:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sim_arena.engine.compiler.images import Images
     from sim_arena.engine.compiler.surroundings import Surroundings
     from sim_arena.engine.compiler.unmodelled import Unmodelled
+    from sim_arena.engine.compiler.volumes import Volumes
     from sim_arena.nodes import Node
 
 __all__ = ["Interned", "Templates", "as_records"]
@@ -54,6 +55,7 @@ class Templates:
         images: the container images that nodes have.
         surroundings: the trace's namespaces, Services and PriorityClasses.
         rules: what decides which pods the API server takes.
+        volumes: the claims for volumes.
         unmodelled: where to note what the engine does not model.
     """
 
@@ -65,11 +67,13 @@ class Templates:
         images: Images,
         surroundings: Surroundings,
         rules: AdmissionRules,
+        volumes: Volumes,
         unmodelled: Unmodelled,
     ) -> None:
         self.rows: list[dict[str, int]] = []
         self.containers: list[dict[str, int]] = []
         self.lifecycles: list[int] = []
+        self.claims: list[int] = []
         self.masks: list[list[int]] = []
         self.taints: list[list[int]] = []
         self.preferences: list[list[int]] = []
@@ -83,6 +87,7 @@ class Templates:
         self._images = images
         self._surroundings = surroundings
         self._rules = rules
+        self._volumes = volumes
         self._unmodelled = unmodelled
         self._contents = Interned()
         self._specs = Interned()
@@ -111,11 +116,15 @@ class Templates:
             raise TraceError(f"{ref}: expected a pod template with containers, found none")
         first = len(self.rows)
         versions = self._rules.defaults(ref.namespace, order)
+        claim_templates: Sequence[Object] = ()
+        if ref.kind == "StatefulSet":
+            claim_templates = obj["spec"].get("volumeClaimTemplates") or ()
+            self._volumes.note_templates(str(ref), claim_templates)
         variants = range(first, first + len(versions))
         try:
             for defaults in versions:
                 self.pods.append(self._pod_template(ref, obj, template, variants))
-                self._add(workload, ref, template, lifetimes, defaults, order)
+                self._add(workload, ref, template, lifetimes, defaults, order, claim_templates)
         except TraceError as error:
             raise error.at(str(ref)) from error
         for row in self.rows[first:]:
@@ -154,6 +163,7 @@ class Templates:
         lifetimes: Sequence[int],
         defaults: Defaults,
         order: int,
+        claim_templates: Sequence[Object],
     ) -> None:
         spec = rewritten(template["spec"]) if self._simkube else dict(template["spec"])
         metadata = template.get("metadata") or {}
@@ -162,6 +172,9 @@ class Templates:
         self._add_containers(ref, spec, metadata.get("annotations") or {})
         first_lifecycle = len(self.lifecycles)
         self.lifecycles.extend(lifetimes)
+        first_claim = len(self.claims)
+        self.claims += self._volumes.needed(str(ref), ref.namespace, spec)
+        own_claims = claim_templates or any(v.get("ephemeral") for v in spec.get("volumes") or ())
         bare = _without_resources(spec)
         content = [workload, metadata.get("labels"), metadata.get("annotations"), bare]
         annotations = metadata.get("annotations") or {}
@@ -197,6 +210,9 @@ class Templates:
                 "limits": defaults.row,
                 "limits_object": self._rules.limits_object(ref.namespace),
                 "needed_class": self._needed_class(spec, order),
+                "first_claim": first_claim,
+                "end_claim": len(self.claims),
+                "own_claims": int(bool(own_claims)),
             }
         )
         self.extended.append(_extended_requests(_filled_in(spec, defaults)))

@@ -84,7 +84,7 @@ class Terms:
     templates: Sequence[PodTemplate]
     rows: list[dict[str, int]] = field(default_factory=list)
     matches: list[Any] = field(default_factory=list)
-    included: list[list[bool]] = field(default_factory=list)
+    included: list[list[int]] = field(default_factory=list)
     incoming: list[int] = field(default_factory=list)
     fields: list[dict[str, int]] = field(default_factory=list)
 
@@ -239,7 +239,7 @@ class Terms:
         )
         if row not in self._included_rows:
             self._included_rows[row] = len(self.included)
-            self.included.append(list(row))
+            self.included.append([int(counts) for counts in row])
         return self._included_rows[row]
 
     def _affinity(

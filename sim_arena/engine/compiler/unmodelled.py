@@ -64,7 +64,7 @@ class Unmodelled:
 
     def note_workload(self, ref: WorkloadRef, spec: Object) -> None:
         """Note the fields of a workload's spec that are not modelled."""
-        for field in ("volumeClaimTemplates", "ordinals"):
+        for field in ("ordinals",):
             if spec.get(field):
                 self.note(f"{ref}: {field} is not modelled")
         wanted = (spec.get("selector") or {}).get("matchLabels") or {}
@@ -89,11 +89,4 @@ class Unmodelled:
 
 
 def _unmodelled_fields(spec: Object) -> list[str]:
-    found = [field for field in ("resourceClaims", "schedulingGroup") if spec.get(field)]
-    volumes = spec.get("volumes") or ()
-    found.extend(
-        f"volumes[].{kind}"
-        for kind in ("persistentVolumeClaim", "ephemeral")
-        if any(volume.get(kind) for volume in volumes)
-    )
-    return found
+    return [field for field in ("resourceClaims", "schedulingGroup") if spec.get(field)]
