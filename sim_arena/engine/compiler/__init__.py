@@ -108,7 +108,7 @@ class _Compiler:
         objects = self._objects_by_workload(events)
         applications, workloads = self._compile(objects)
         applications += self.rules.applications
-        applications.sort(key=lambda row: row["order"])
+        applications.sort(key=lambda row: (row["time"], row["order"]))
         templates = self.templates
         extended = sorted({name for requests in templates.extended for name in requests})
         terms = Terms(self.nodes, templates.pods)
@@ -237,6 +237,7 @@ class _Compiler:
                     number = numbers.setdefault(ref, len(numbers))
                     item = None if deleted else obj
                     found.setdefault(number, []).append((time, order, item))
+        self.volumes.finish(order)
         self.refs = list(numbers)
         return found
 

@@ -1,8 +1,8 @@
 """Claims for volumes: which pods need which, and when they are there and bound.
 
-The volume controller binds claims whose class does not wait for a pod as soon as a volume fits.
-That depends on the trace's objects alone, so it is played here. Each change of a claim becomes a
-row of rules.
+The volume controller binds a claim whose class does not wait for a pod when it comes, if a volume
+that fits has been there before; else when it next looks at all claims, every 15 s. That depends on
+the trace's objects alone, so it is played here. Each change of a claim becomes a row of rules.
 
 Sources: Kubernetes `pkg/controller/volume/persistentvolume/pv_controller.go`,
 `staging/src/k8s.io/component-helpers/storage/volume/pv_helpers.go` (FindMatchingVolume).
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim_arena.engine.compiler.matching import matches_terms
 from sim_arena.engine.compiler.selectors import PodLabels, Selector, label_selector
-from sim_arena.engine.program import OTHER_VOLUME, OTHER_ZONE, PASSES
+from sim_arena.engine.program import NS, OTHER_VOLUME, OTHER_ZONE, PASSES
 from traces import TraceError
 from traces.quantities import parse_memory
 
@@ -33,6 +33,7 @@ Object = Mapping[str, Any]
 
 _KINDS = ("v1.PersistentVolumeClaim", "v1.PersistentVolume", "storage.k8s.io/v1.StorageClass")
 _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+_PERIOD = 15 * NS  # PVClaimBinderSyncPeriod
 _NO_PROVISIONER = "kubernetes.io/no-provisioner"
 _WAITS = "WaitForFirstConsumer"
 _ZONE_LABELS = (
@@ -66,6 +67,8 @@ class Volumes:
         self._unmodelled = unmodelled
         self._claims: dict[tuple[str, str], _Claim] = {}
         self._volumes: dict[str, Object] = {}
+        self._since: dict[str, int] = {}
+        self._look_again: int | None = None
         self._classes: dict[str, Object] = {}
         self.bound: list[tuple[dict[str, int], Object]] = []
         """Rows of claims, with the volumes that they are bound to."""
@@ -87,9 +90,9 @@ class Volumes:
         return True
 
     def _take(self, kind: str, time: int, order: int, obj: Object, *, deleted: bool) -> None:
+        self._look(time, order)
         metadata = obj.get("metadata") or {}
         name = str(metadata.get("name"))
-        changed: list[_Claim] = []
         if kind == "v1.PersistentVolumeClaim":
             key = (str(metadata.get("namespace") or "default"), name)
             if deleted:
@@ -100,14 +103,28 @@ class Volumes:
                 volume = known.volume if known else None
                 self._claims[key] = _Claim(*key, self._with_class(obj.get("spec") or {}), volume)
                 if known is None:
-                    changed.append(self._claims[key])
+                    self._bind([self._claims[key]], before=time)
+                    self._changed(time, order, self._claims[key])
         elif kind == "v1.PersistentVolume":
             self._keep(self._volumes, name, obj, deleted=deleted)
+            self._since.setdefault(name, time)
         else:
             self._keep(self._classes, name, obj, deleted=deleted)
-        changed += [claim for claim in self._bind() if claim not in changed]
-        for claim in changed:
-            self._changed(time, order, claim)
+        if self._look_again is None and any(c.volume is None for c in self._claims.values()):
+            self._look_again = time + _PERIOD
+
+    def finish(self, order: int) -> None:
+        """Let the controller look at all claims for the last time."""
+        if self._look_again is not None:
+            self._look(self._look_again, order)
+
+    def _look(self, time: int, order: int) -> None:
+        """Bind what can be bound when the controller looks at all claims, if that is due."""
+        due = self._look_again
+        if due is not None and due <= time:
+            self._look_again = None
+            for claim in self._bind(list(self._claims.values()), before=due + 1):
+                self._changed(due, order, claim)
 
     def needed(self, ref: str, namespace: str, spec: Object) -> list[int]:
         """Return the numbers of the claims that a pod names."""
@@ -151,13 +168,15 @@ class Volumes:
         waits = found is not None and found.get("volumeBindingMode") == _WAITS
         return waits and not spec.get("volumeName")
 
-    def _bind(self) -> list[_Claim]:
-        """Bind what can be bound; return the claims that were."""
+    def _bind(self, claims: Sequence[_Claim], before: int) -> list[_Claim]:
+        """Bind claims to volumes that came before a time; return those that were bound."""
         bound = []
-        for claim in self._claims.values():
+        for claim in claims:
             if claim.volume is not None or self._waits(claim.spec):
                 continue
-            candidates = self._candidates(claim.spec, claim)
+            candidates = [
+                name for name in self._candidates(claim.spec, claim) if self._since[name] < before
+            ]
             if candidates:
                 claim.volume = min(candidates, key=self._capacity)
                 bound.append(claim)
