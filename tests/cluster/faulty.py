@@ -136,11 +136,12 @@ class _Handler(BaseHTTPRequestHandler):
             for name, value in found.headers.items():
                 if name.lower() not in _HOP:
                     self.send_header(name, value)
-            self.send_header("Connection", "close")
+            self.send_header("Transfer-Encoding", "chunked")  # watches are read as they come
             self.end_headers()
             while part := found.read1(65536):
-                self.wfile.write(part)
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
                 self.wfile.flush()
+            self.wfile.write(b"0\r\n\r\n")
         except (OSError, ValueError):
             return  # one of both has hung up
         finally:

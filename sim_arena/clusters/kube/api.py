@@ -9,7 +9,7 @@ import os
 import random
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 from urllib.parse import quote
@@ -311,11 +311,14 @@ class WatchStream:
                 yield event
 
     def end(self) -> None:
-        """End the stream, also while another thread waits for its next event."""
-        try:
+        """End the stream from another thread than the one that waits for its next event."""
+        # Where it has ended by itself there is no connection left to shut down.
+        with suppress(OSError, ValueError, RuntimeError):
             self._response.shutdown()
-        except (OSError, ValueError):  # it has ended by itself
-            self._response.close()
+
+    def close(self) -> None:
+        """Give the connection back, from the thread that has read the stream."""
+        self._response.close()
 
 
 def _in_pod() -> bool:

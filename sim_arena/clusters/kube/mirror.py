@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from sim_arena.clusters.kube.api import Api, Json, WatchStream
-from sim_arena.clusters.kube.errors import ApiError, AwayError, RefusedError
+from sim_arena.clusters.kube.errors import AwayError, RefusedError
 from sim_arena.clusters.kube.objects import WORKLOAD_KINDS, State
 from sim_arena.errors import TransientError
 
@@ -52,7 +52,7 @@ class Mirror:
         self.freed_at = -float("inf")
         self._news = threading.Condition()
         self._watchers = [_Watcher(api, one, self) for one in collections]
-        self._error: ApiError | None = None
+        self._error: Exception | None = None
 
     def __enter__(self) -> Self:
         for watcher in self._watchers:
@@ -114,7 +114,7 @@ class Mirror:
                 self.freed_at = self.changed_at
             self._news.notify_all()
 
-    def fail(self, error: ApiError) -> None:
+    def fail(self, error: Exception) -> None:
         """Take in what no further try will mend; the watchers call it."""
         with self._news:
             self._error = error
@@ -164,6 +164,11 @@ class _Watcher:
                 self.fresh = False
                 self._ended.wait(error.retry_after or pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_S)
+            except Exception as error:  # noqa: BLE001 - a fault of ours, for the thread that looks
+                self.fresh = False
+                if not self._ended.is_set():
+                    self._mirror.fail(error)
+                return
 
     def _list_and_watch(self) -> None:
         if not self._version:
@@ -179,7 +184,7 @@ class _Watcher:
                 self._take(event)
         finally:
             self.fresh = False
-            self._stream.end()
+            self._stream.close()
 
     def _list(self) -> None:
         answer = self._api.request("get", self.about.path, label_selector=self.about.selector)
