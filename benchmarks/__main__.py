@@ -1,4 +1,4 @@
-"""Prints the benchmarks: `python -m benchmarks [windows] [placing] [production] [starting]`."""
+"""Prints the benchmarks: `python -m benchmarks` all, `python -m benchmarks windows steps` some."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from benchmarks.figures import Figure
 
-PARTS = ("windows", "placing", "production", "starting")
+PARTS = ("windows", "steps", "placing", "production", "starting")
 
 
 def main(chosen: list[str]) -> int:

@@ -6,7 +6,7 @@ results and the environment's vector are derived from it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 __all__ = [
     "CONTAINER_FIELDS",
@@ -14,6 +14,7 @@ __all__ = [
     "ContainerObservation",
     "Field",
     "Observation",
+    "healthy",
     "is_success",
 ]
 
@@ -125,6 +126,11 @@ CONTAINER_FIELDS: tuple[Field, ...] = (
 )
 
 
-def is_success(observation: Mapping[str, object], target: int) -> bool:
+def is_success(observation: Mapping[str, Any], target: int) -> bool:
     """Say whether the deployment is healthy: `ready == target and pending == 0`."""
-    return observation["ready"] == target and observation["pending"] == 0
+    return healthy(observation["ready"], observation["pending"], target)
+
+
+def healthy(ready: int, pending: int, target: int) -> bool:
+    """Say the same of plain numbers: the vector environment compiles this."""
+    return ready == target and pending == 0

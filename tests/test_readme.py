@@ -16,7 +16,7 @@ pytestmark = pytest.mark.xdist_group("prefect")
 
 @pytest.mark.usefixtures("prefect_server")
 def test_the_readme_runs(tmp_path: Path) -> None:
-    assert len(BLOCKS) == 5
+    assert len(BLOCKS) == 6
     (tmp_path / "traces").symlink_to(ROOT / "traces")
     for block in BLOCKS:
         done = subprocess.run(

@@ -11,7 +11,7 @@ from gymnasium import spaces
 
 from sim_arena import engine, rewards
 from sim_arena.actions import Action, apply_to_program, apply_to_trace
-from sim_arena.envs import choices, encoding, problems, text
+from sim_arena.envs import choices, drawing, encoding, problems, text
 from sim_arena.envs.problems import Problem
 from sim_arena.errors import ActionError, SimArenaError
 from sim_arena.guardrails import Guardrails
@@ -113,6 +113,11 @@ class SimArenaEnv(gymnasium.Env[Vector, np.int64]):
         SimArenaError: an argument is wrong
         TraceError: the manifest, or at reset a trace, cannot be read
 
+    ## Vector Form
+    `gymnasium.make_vec("sim_arena.envs:SimArena-v0", num_envs=4096)` makes
+    `sim_arena.envs.vector.SimArenaVectorEnv`: environment `i`, reset with seed `s`, plays what this
+    one plays with seed `s + i`.
+
     ## Version History
     - v0: the first
     """
@@ -152,14 +157,19 @@ class SimArenaEnv(gymnasium.Env[Vector, np.int64]):
         self._reward = rewards.get(reward)
         self._actions: list[Action] = []
         self._running = False
+        self._base: int | None = None  # what the episodes are drawn from
+        self._episode = 0
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Vector, dict[str, Any]]:
         """Begin an episode; see the class for what it returns and raises."""
         super().reset(seed=seed)
-        drawn = self.problems[self.np_random.integers(len(self.problems))]
-        self._seed = int(self.np_random.integers(2**31))
+        if seed is not None or self._base is None:
+            self._base, self._episode = drawing.base(self.np_random), 0
+        which, self._seed = drawing.drawn(self._base, self._episode, len(self.problems))
+        self._episode += 1
+        drawn = self.problems[which]
         wanted = (options or {}).get("trace")
         self.problem = drawn if wanted is None else problems.find(self.problems, wanted)
         self._program, self._ref = problems.compiled(self.problem)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from sim_arena.errors import SimArenaError
 from sim_arena.observation import CONTAINER_FIELDS, FIELDS, Field, Observation
 
-__all__ = ["CAUSES", "Entry", "decode", "encode", "layout"]
+__all__ = ["CAUSES", "Entry", "check_slots", "decode", "encode", "layout", "scaled", "scales"]
 
 Vector = npt.NDArray[np.float32]
 
@@ -85,17 +85,37 @@ def encode(obs: Observation, containers: int) -> Vector:
         SimArenaError: the pod template has more containers than there is room for
     """
     listed = obs.get("containers") or []
-    if len(listed) > containers:
+    check_slots(len(listed), containers)
+    pairs = zip(_values(obs, containers), scales(containers), strict=True)
+    return np.array([scaled(value, scale) for value, scale in pairs], dtype=np.float32)
+
+
+def check_slots(found: int, containers: int) -> None:
+    """Raise a SimArenaError if a pod template has more containers than there is room for."""
+    if found > containers:
         raise SimArenaError(
-            f"expected at most {containers} containers in the pod template, found {len(listed)}: "
-            f"make the environment with containers={len(listed)}"
+            f"expected at most {containers} containers in the pod template, found {found}: "
+            f"make the environment with containers={found}"
         )
-    values = np.array(list(_values(obs, containers)), dtype=np.float64)
-    # A share stays as it is; the scale of the others is that of a logarithm.
-    scale = _scale(containers)
-    logarithms = np.log2(1.0 + np.maximum(values, 0.0)) / np.where(scale > 0, scale, 1.0)
-    encoded = np.where(scale > 0, logarithms, values)
-    return np.clip(encoded, 0.0, 1.0).astype(np.float32)
+
+
+def scaled(value: float, scale: float) -> float:
+    """Return a number as it stands in the vector; the vector environment compiles this.
+
+    Args:
+        value: the number
+        scale: the logarithm that becomes 1; 0 for a share or a flag, which stays as it is
+    """
+    if scale > 0.0:
+        value = log2(1.0 + max(value, 0.0)) / scale
+    return min(max(value, 0.0), 1.0)
+
+
+@cache
+def scales(containers: int) -> tuple[float, ...]:
+    """Return the logarithm that becomes 1, for each entry; 0 where none is taken."""
+    tops = [entry.largest for entry in layout(containers)]
+    return tuple(0.0 if top is None else log2(1.0 + top) for top in tops)
 
 
 def decode(vector: Vector, containers: int) -> dict[str, float | None]:
@@ -185,13 +205,6 @@ def _container(container: Mapping[str, Any] | None) -> Iterator[float]:
     for field in CONTAINER_FIELDS:
         if field.type in {"int", "float"}:
             yield from _number(field, None if container is None else container.get(field.name))
-
-
-@cache
-def _scale(containers: int) -> npt.NDArray[np.float64]:
-    """Return the logarithm that becomes 1, for each entry; 0 where none is taken."""
-    tops = [entry.largest for entry in layout(containers)]
-    return np.array([0.0 if top is None else log2(1.0 + top) for top in tops])
 
 
 def _unscaled(value: float, entry: Entry) -> float:
