@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 
 import traces
 from sim_arena import rewards
-from sim_arena.envs import Problem, SimArenaEnv, drawing, encoding, problems
+from sim_arena.envs import Problem, SimArenaEnv, drawing, encoding, problems, vector
 from sim_arena.envs.kernels import tables
 from sim_arena.envs.vector import SimArenaVectorEnv
 from sim_arena.errors import ActionError, PermanentError, SimArenaError
-from sim_arena.guardrails import Guardrails
 from sim_arena.observation import FIELDS, Field
 from tests.engine.strategies import Case, cases, fixed
 
@@ -143,19 +142,19 @@ def test_threads_and_batches_change_nothing(folder: Path) -> None:
         np.testing.assert_array_equal(one, two)
 
 
-def test_more_pods_than_there_was_room_for(folder: Path) -> None:
-    options: dict[str, Any] = {"steps": {"scale_up_replicas": 60}, "containers": 1}
+def test_more_pods_than_there_was_room_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options: dict[str, Any] = {"steps": {"scale_up_replicas": 60}}
     env = SimArenaVectorEnv(3, folder, **options)
     up = next(i for i, one in enumerate(env.choices) if one.type == "scale_up_replicas")
     assert_played_alike(env, Singles(3, folder, **options), 1, [[0, up, 0], [up, 0, up], [0] * 3])
     assert env._states.pods.shape[1] > 64
     env.close()
-    options["guardrails"] = Guardrails(replicas_max=3_000_000)
-    options["steps"] = {"scale_up_replicas": 1000}
-    many = SimArenaVectorEnv(40_000, folder, **options)
-    many.reset(seed=1)
+    monkeypatch.setattr(vector, "_MOST_ROOM", 3 * 64)
+    full = SimArenaVectorEnv(3, folder, **options)
+    full.reset(seed=1)
     with pytest.raises(PermanentError, match="make fewer environments"):
-        many.step(np.full(40_000, up))
+        full.step(np.full(3, up))
+    full.close()
 
 
 def test_make_vec_and_the_wrappers(folder: Path) -> None:
