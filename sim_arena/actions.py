@@ -15,6 +15,7 @@ from sim_arena.mutations import Mutation, NotedEdit
 from traces import arithmetic, edit_container, edit_replicas
 from traces.errors import QuantityError
 from traces.quantities import parse_count, parse_cpu, parse_memory
+from traces.workloads import matching
 
 if TYPE_CHECKING:
     from sim_arena.engine import Program
@@ -208,6 +209,12 @@ def apply_to_trace(
     edit = NotedEdit(kind, checked.get("step"), guardrails or Guardrails())
     if kind.resource == "replicas":
         changes = edit_replicas(trace, checked["deploy"], edit.count, namespace=namespace)
+        if (
+            not changes
+            and not edit.notes
+            and (ref := matching(trace, checked["deploy"], namespace))
+        ):
+            edit.note(f"nothing changed: {ref} has no replicas")
     else:
         changes = edit_container(
             trace,

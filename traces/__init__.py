@@ -11,6 +11,7 @@ from traces.document import (
     gvk,
     object_name,
     pod_spec_template_paths,
+    pod_template,
 )
 from traces.edits import (
     Change,
@@ -66,6 +67,7 @@ __all__ = [
     "object_name",
     "patch",
     "pod_spec_template_paths",
+    "pod_template",
     "reduce_cpu_limit",
     "reduce_cpu_small",
     "reduce_mem_limit",

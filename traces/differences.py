@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 
-from traces.document import Object, Trace, WorkloadRef
+from traces.document import POD_TEMPLATES, Object, Trace, WorkloadRef, gvk, pod_template
 from traces.edits import Change
 from traces.errors import TraceError
 from traces.quantities import Resource, format_resource, parse_resource
@@ -70,9 +70,11 @@ def patch(before: Trace, after: Trace, ref: WorkloadRef) -> str:
     if (None, "replicas") in changed:
         lines.append(f"  replicas: {changed.pop((None, 'replicas')) or 'null'}")
     if changed:
-        lines += ["  template:", "    spec:", "      containers:"]
+        path = (*POD_TEMPLATES[gvk(new)][1:], "spec", "containers")
+        lines += [f"{'  ' * depth}{key}:" for depth, key in enumerate(path, start=1)]
+        indent = "  " * len(path)
     for name in dict.fromkeys(container for container, _ in changed):
-        lines += [f"      - name: {_scalar(name or '')}", "        resources:"]
+        lines += [f"{indent}- name: {_scalar(name or '')}", f"{indent}  resources:"]
         for part in ("requests", "limits"):
             fields = {
                 field.partition(".")[2]: value
@@ -80,9 +82,9 @@ def patch(before: Trace, after: Trace, ref: WorkloadRef) -> str:
                 if container == name and field.startswith(part)
             }
             if fields:
-                lines.append(f"          {part}:")
+                lines.append(f"{indent}    {part}:")
             lines += [
-                f"            {resource}: {'null' if value is None else _scalar(value)}"
+                f"{indent}      {resource}: {'null' if value is None else _scalar(value)}"
                 for resource, value in fields.items()
             ]
     return "\n".join(lines) + "\n"
@@ -100,7 +102,7 @@ def _values(obj: Object) -> _Values:
     values: _Values = {}
     if (replicas := obj["spec"].get("replicas")) is not None:
         values[None, "replicas"] = str(replicas)
-    for container in obj["spec"]["template"]["spec"]["containers"]:
+    for container in pod_template(obj)["spec"]["containers"]:
         for part in ("requests", "limits"):
             amounts = (container.get("resources") or {}).get(part) or {}
             for resource in _RESOURCES:

@@ -7,10 +7,12 @@ tuples, because Python cannot hash a list.
 Source: SimKube 2.7, `sk-core/src/trace/` and `sk-tracer/src/store.rs`.
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple, TypedDict
 
 __all__ = [
     "POD_SPEC_TEMPLATE_PATHS",
+    "POD_TEMPLATES",
     "VERSION",
     "Config",
     "Event",
@@ -21,6 +23,7 @@ __all__ = [
     "gvk",
     "object_name",
     "pod_spec_template_paths",
+    "pod_template",
 ]
 
 VERSION = 2
@@ -39,6 +42,17 @@ POD_SPEC_TEMPLATE_PATHS = {
 }
 """Where SimKube looks for the pod template of the kinds that it knows. That of ReplicaSet looks
 one level short, but it is SimKube's."""
+
+POD_TEMPLATES: dict[str, tuple[str, ...]] = {
+    "apps/v1.DaemonSet": ("spec", "template"),
+    "apps/v1.Deployment": ("spec", "template"),
+    "apps/v1.ReplicaSet": ("spec", "template"),
+    "apps/v1.StatefulSet": ("spec", "template"),
+    "batch/v1.CronJob": ("spec", "jobTemplate", "spec", "template"),
+    "batch/v1.Job": ("spec", "template"),
+    "v1.Pod": (),
+}
+"""Where the API really has the pod template, which for ReplicaSet is not where SimKube looks."""
 
 
 class TrackedObject(TypedDict, total=False):
@@ -90,7 +104,7 @@ class WorkloadRef(NamedTuple):
         return f"{self.kind} {self.namespace}/{self.name}"
 
 
-def gvk(obj: Object) -> str:
+def gvk(obj: Mapping[str, Any]) -> str:
     """Return an object's `group/version.Kind`, such as `apps/v1.Deployment` or `v1.Pod`."""
     return f"{obj['apiVersion']}.{obj['kind']}"
 
@@ -100,6 +114,18 @@ def object_name(obj: Object) -> str:
     metadata = obj["metadata"]
     namespace = metadata.get("namespace")
     return f"{namespace}/{metadata['name']}" if namespace else str(metadata["name"])
+
+
+def pod_template(obj: Mapping[str, Any]) -> Any:
+    """Return the pod template in an object of a known kind, which is a Pod itself.
+
+    Raises:
+        KeyError: The object has none where its kind has it.
+    """
+    template: Any = obj
+    for name in POD_TEMPLATES[gvk(obj)]:
+        template = template[name]
+    return template
 
 
 def pod_spec_template_paths(trace: Trace, kind: str) -> list[str]:

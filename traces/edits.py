@@ -10,11 +10,11 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from traces import arithmetic
-from traces.document import Object, Trace, WorkloadRef, gvk, object_name
+from traces.document import Object, Trace, WorkloadRef, gvk, object_name, pod_template
 from traces.errors import TraceError, describe
 from traces.quantities import LARGEST, Resource, format_resource, parse_resource
 from traces.siphash import object_hash
-from traces.workloads import applications, matching
+from traces.workloads import REPLICATED_KINDS, applications, matching
 
 __all__ = [
     "Change",
@@ -110,13 +110,17 @@ def edit_replicas(
         namespace: The workload's namespace; None for whichever it is in.
 
     Returns:
-        What was changed; nothing if the trace has no such workload.
+        What was changed; nothing if the trace has no such workload, or one without replicas: the
+        parallelism of a Job is how many of its pods run at a time, not how many there are, and a
+        DaemonSet has a pod on every node.
 
     Raises:
         TraceError: Workloads in several namespaces have that name.
     """
 
     def edit(obj: Object) -> _Values:
+        if obj["kind"] not in REPLICATED_KINDS:
+            return []
         before = obj["spec"].get("replicas")
         after = change(1 if before is None else before)
         if after == (1 if before is None else before):
@@ -393,7 +397,7 @@ def _edit(
 
 
 def _container(obj: Object, name: str | None) -> dict[str, Any] | None:
-    found: list[dict[str, Any]] = obj["spec"]["template"]["spec"]["containers"]
+    found: list[dict[str, Any]] = pod_template(obj)["spec"]["containers"]
     return next((one for one in found if name in (None, one["name"])), None)
 
 

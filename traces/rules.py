@@ -15,6 +15,7 @@ from traces.document import (
     gvk,
     object_name,
     pod_spec_template_paths,
+    pod_template,
 )
 from traces.errors import describe, key_path
 from traces.quantities import Resource, parse_resource
@@ -66,7 +67,7 @@ def _tracking(trace: Trace) -> Iterator[Finding]:
 
 def _requests_above_limits(trace: Trace) -> Iterator[Finding]:
     for event, ref, obj in applications(trace):
-        for container in obj["spec"]["template"]["spec"]["containers"]:
+        for container in pod_template(obj)["spec"]["containers"]:
             resources = container.get("resources") or {}
             for resource in _RESOURCES:
                 request, limit = (

@@ -9,7 +9,7 @@ import math
 from typing import Any
 
 from traces.damage import MAX_DEPTH
-from traces.document import VERSION
+from traces.document import POD_TEMPLATES, VERSION
 from traces.errors import TraceError, describe, key_path
 from traces.quantities import parse_count, parse_cpu, parse_memory
 
@@ -19,16 +19,6 @@ _U64 = 1 << 64
 _I64 = 1 << 63
 _I32 = 1 << 31
 
-# Where the API really has the pod template, which for ReplicaSet is not where SimKube looks.
-_TEMPLATES: dict[str, tuple[str, ...]] = {
-    "apps/v1.DaemonSet": ("spec", "template"),
-    "apps/v1.Deployment": ("spec", "template"),
-    "apps/v1.ReplicaSet": ("spec", "template"),
-    "apps/v1.StatefulSet": ("spec", "template"),
-    "batch/v1.CronJob": ("spec", "jobTemplate", "spec", "template"),
-    "batch/v1.Job": ("spec", "template"),
-    "v1.Pod": (),
-}
 _PARSERS = {"cpu": parse_cpu, "memory": parse_memory}
 
 
@@ -113,7 +103,7 @@ def _check_object(obj: Any, where: str, *, applied: bool) -> None:
         _text(metadata["namespace"], f"{where}.metadata.namespace")
     for name in ("labels", "annotations"):
         _check_texts(metadata.get(name), f"{where}.metadata.{name}")
-    if applied and kind in _TEMPLATES:
+    if applied and kind in POD_TEMPLATES:
         _check_workload(obj, kind, where)
 
 
@@ -123,7 +113,7 @@ def _check_workload(obj: dict[str, Any], kind: str, where: str) -> None:
         if spec.get(name) is not None:
             _whole(spec[name], f"{where}.spec.{name}", 0, _I32)
     template: Any = obj
-    for name in _TEMPLATES[kind]:
+    for name in POD_TEMPLATES[kind]:
         where = f"{where}.{name}"
         template = _map(template.get(name), where)
     if kind != "v1.Pod" and template.get("metadata") is not None:

@@ -1,12 +1,13 @@
-"""Finds the workloads of a trace: the Deployments, StatefulSets and ReplicaSets."""
+"""Finds the workloads of a trace: what makes pods from a template."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from traces.document import Object, Trace, WorkloadRef, gvk
+from traces.document import POD_TEMPLATES, Object, Trace, WorkloadRef, gvk, pod_template
 from traces.errors import TraceError
 
 __all__ = [
+    "REPLICATED_KINDS",
     "WORKLOAD_KINDS",
     "Application",
     "applications",
@@ -17,8 +18,11 @@ __all__ = [
     "workload_ref",
 ]
 
-WORKLOAD_KINDS = frozenset({"apps/v1.Deployment", "apps/v1.ReplicaSet", "apps/v1.StatefulSet"})
-"""The kinds that have replicas of one pod template, which is what the edits change."""
+WORKLOAD_KINDS = frozenset(POD_TEMPLATES) - {"v1.Pod"}
+"""The kinds that make pods from a template, whose requests and limits the edits change."""
+
+REPLICATED_KINDS = frozenset({"Deployment", "ReplicaSet", "StatefulSet"})
+"""Those that have replicas, which the edits change too."""
 
 
 class Application(NamedTuple):
@@ -92,9 +96,7 @@ def find_workload(trace: Trace, name: str, namespace: str | None = None) -> Work
     there = find_deployments(trace)
     what = f"the trace has {_list(there)}" if there else "the trace has no workload at all"
     place = f" in namespace {namespace}" if namespace is not None else ""
-    raise TraceError(
-        f"expected a Deployment, StatefulSet or ReplicaSet named {name}{place}, found none; {what}"
-    )
+    raise TraceError(f"expected a workload named {name}{place}, found none; {what}")
 
 
 def containers(trace: Trace, ref: WorkloadRef) -> list[str]:
@@ -104,7 +106,7 @@ def containers(trace: Trace, ref: WorkloadRef) -> list[str]:
             container["name"]
             for application in applications(trace)
             if application.workload == ref
-            for container in application.obj["spec"]["template"]["spec"]["containers"]
+            for container in pod_template(application.obj)["spec"]["containers"]
         )
     )
 

@@ -264,8 +264,10 @@ def _summary(trace: "Trace") -> dict[str, Any]:
 
 
 def _resources(obj: dict[str, Any]) -> dict[str, Any]:
+    from traces import pod_template
+
     containers = []
-    for container in obj["spec"]["template"]["spec"]["containers"]:
+    for container in pod_template(obj)["spec"]["containers"]:
         resources = container.get("resources") or {}
         parts = {part: resources.get(part) or {} for part in ("requests", "limits")}
         containers.append({"name": container["name"], **parts})

@@ -7,7 +7,7 @@ from sim_arena.clusters.base import Check
 from sim_arena.guardrails import Guardrails
 from sim_arena.nodes import Node
 from sim_arena.spec import EpisodeSpec
-from traces import Trace, WorkloadRef, find_workload
+from traces import Trace, WorkloadRef, find_workload, pod_template
 from traces.arithmetic import UNSET, effective_request
 from traces.quantities import format_cpu, format_memory, parse_cpu, parse_memory
 from traces.workloads import applications
@@ -43,7 +43,7 @@ def last_application(trace: Trace, ref: WorkloadRef) -> Mapping[str, Any]:
 
 def last_template(trace: Trace, ref: WorkloadRef) -> Mapping[str, Any]:
     """Return the pod spec of a workload as it was applied last."""
-    spec: Mapping[str, Any] = last_application(trace, ref)["spec"]["template"]["spec"]
+    spec: Mapping[str, Any] = pod_template(last_application(trace, ref))["spec"]
     return spec
 
 

@@ -44,14 +44,16 @@ def reset_rules(program: Any, state: Any) -> None:
 @rare
 def reset_admission(program: Any, state: Any) -> None:
     """Forget all refusals, and fill in what templates leave out."""
-    for t in range(program.header[0].templates):
+    templates = program.header[0].templates
+    for t in range(templates + program.header[0].jobs):
         facts = state.admission[t]
         facts.refused = NOT_REFUSED
         facts.by = UNSET
         facts.variant = UNSET
         facts.failures = 0
         facts.retry_at = UNSET
-        fill_in(program, state, t)
+        if t < templates:
+            fill_in(program, state, t)
 
 
 @rare
@@ -110,7 +112,7 @@ def settle(program: Any, state: Any, s: int, refused: bool) -> None:
         facts.refused = NOT_REFUSED
         facts.failures = 0
         return
-    if program.workloads[program.templates[s].workload].kind == POD:
+    if program.workloads[state.sets[s].workload].kind == POD:
         return  # nobody tries again
     wait = min(_FIRST_WAIT << min(facts.failures, _MOST_DOUBLINGS), _MOST_WAIT)
     facts.failures += 1

@@ -6,7 +6,9 @@ from typing import Any
 
 from sim_arena.engine.admission import apply_rule
 from sim_arena.engine.choice import GARBAGE, choose
+from sim_arena.engine.cronjob import apply_cronjob, delete_cronjob
 from sim_arena.engine.jit import jit, rare
+from sim_arena.engine.job import apply_job, delete_job
 from sim_arena.engine.lifecycle import (
     create_pod,
     delete_pod,
@@ -15,7 +17,16 @@ from sim_arena.engine.lifecycle import (
     notice_workload,
 )
 from sim_arena.engine.order import delay, see_races
-from sim_arena.engine.program import DEPLOYMENT, POD, REPLICA_SET, STATEFUL_SET
+from sim_arena.engine.program import (
+    CRON_JOB,
+    DAEMON_SET,
+    DEPLOYMENT,
+    JOB,
+    POD,
+    REPLICA_SET,
+    STATEFUL_SET,
+)
+from sim_arena.engine.state import PROMPT
 from traces.arithmetic import UNSET
 
 __all__ = ["apply_next", "collect_garbage"]
@@ -38,40 +49,66 @@ def apply_next(program: Any, state: Any, whole: Any) -> bool:
         return True
     w = application.workload
     kind = program.workloads[w].kind
-    workload = state.workloads[w]
-    if application.template == UNSET:
-        see_races(program, state)
-        clock.apply_at = clock.serial + delay(state, _NEXT)
-        clock.cursor += 1
-        _delete(program, state, w)
-        return True
-    is_new = not workload.exists
-    if kind == POD and is_new and clock.pods == state.pods.shape[0]:
+    is_new = not state.workloads[w].exists
+    makes_pod = kind == POD and is_new and application.template != UNSET
+    if makes_pod and clock.pods == state.pods.shape[0]:
         return False
     see_races(program, state)
     clock.apply_at = clock.serial + delay(state, _NEXT)
-    if is_new and clock.racing:
-        _remove_pods(program, state, w)
-    workload.application = clock.cursor
+    cursor = clock.cursor
     clock.cursor += 1
-    if kind == POD and not is_new:
-        return True  # what is read here of a pod cannot be changed
+    if whole is not None and (kind == JOB or kind == CRON_JOB):
+        _apply_job(program, state, w, cursor)
+    elif application.template == UNSET:
+        _delete(program, state, w)
+    else:
+        if is_new and clock.racing:
+            _remove_pods(program, state, w)
+        state.workloads[w].application = cursor
+        if kind != POD or is_new:  # what is read here of a pod cannot be changed
+            _apply(program, state, w, application, is_new, whole)
+    return True
+
+
+@jit
+def _apply(program: Any, state: Any, w: int, application: Any, is_new: bool, whole: Any) -> None:
+    workload = state.workloads[w]
+    kind = program.workloads[w].kind
     workload.exists = 1
     workload.template = application.template
     if kind == DEPLOYMENT:
-        workload.rolling = 1
+        workload.rolling = PROMPT
         mark_workload(state, w)
     elif kind == STATEFUL_SET:
-        workload.rolling = 1
+        workload.rolling = PROMPT
         if is_new:
             workload.current = application.template
+        mark_workload(state, w)
+    elif whole is not None and kind == DAEMON_SET:
+        workload.rolling = PROMPT
+        if is_new:
+            workload.failed = 0
         mark_workload(state, w)
     elif kind == REPLICA_SET:
         _apply_replica_set(program, state, w, application)
     else:
         first = program.workloads[w].first_template
         create_pod(program, state, first, application.template, UNSET, whole)
-    return True
+
+
+@rare
+def _apply_job(program: Any, state: Any, w: int, cursor: int) -> None:
+    """Apply or delete a Job or a CronJob."""
+    application = program.applications[cursor]
+    if program.workloads[w].kind == JOB:
+        if application.template == UNSET:
+            delete_job(program, state, w, application.everything)
+        else:
+            apply_job(program, state, w, cursor)
+    elif application.template == UNSET:
+        delete_cronjob(program, state, w)
+    else:
+        apply_cronjob(program, state, w, cursor)
 
 
 @jit

@@ -15,6 +15,7 @@ __all__ = [
     "OFFSET",
     "ORDER",
     "PULL",
+    "ROLLOUT",
     "STARTUP",
     "TIE",
     "UID",
@@ -24,7 +25,7 @@ __all__ = [
 ]
 
 # Purposes.
-TIE, UID, PULL, STARTUP, ORDER, GARBAGE, OFFSET, NODE = range(1, 9)
+TIE, UID, PULL, STARTUP, ORDER, GARBAGE, OFFSET, NODE, ROLLOUT = range(1, 10)
 
 _MASK = 0xFFFFFFFF
 

@@ -22,6 +22,7 @@ from sim_arena.engine.queue import (
 )
 from sim_arena.engine.state import (
     AVAILABLE,
+    BATCHED,
     COMPLETE,
     CRASHED,
     DOWN,
@@ -30,13 +31,15 @@ from sim_arena.engine.state import (
     GONE,
     NOWHERE,
     PENDING,
+    PROMPT,
     RUNNING,
     SILENT,
     START,
     SUCCEEDED,
+    SYNC,
     UP,
 )
-from sim_arena.engine.timers import set_timer
+from sim_arena.engine.timers import set_early_timer, set_timer
 from sim_arena.engine.usage import start_container
 from traces.arithmetic import UNSET
 
@@ -47,17 +50,22 @@ __all__ = [
     "count_on_node",
     "create_pod",
     "delete_pod",
+    "finish_wait",
     "mark_set",
     "mark_workload",
     "notice_workload",
     "probe_failed",
     "restart_container",
     "start_pod",
+    "sync_batched",
+    "sync_later",
 ]
 
 # The least delay, in ticks of `clock.serial`, until a controller has heard that a pod was bound
 # and started, or deleted.
 _NEWS = 16
+# How long a controller that acts on batches of news waits for more.
+_BATCH_PERIOD = NS
 
 
 @jit
@@ -105,12 +113,40 @@ def _changed(state: Any, pod: Any) -> None:
     if owner.exists and owner.active != owner.replicas:
         if not owner.dirty:
             _mark(state, owner, pod.set, delay(state, _NEWS))
-    if state.workloads[pod.workload].rolling:
+    hears = state.workloads[pod.workload].rolling
+    if hears == PROMPT:
         notice_workload(state, pod.workload, _NEWS)
+    elif hears == BATCHED:
+        sync_batched(state, pod.workload)
+
+
+@rare
+def sync_batched(state: Any, w: int) -> None:
+    """Let a controller look at a workload that waits for more news of the same second."""
+    sync_later(state, w, state.clock[0].now + _BATCH_PERIOD)
+
+
+@rare
+def sync_later(state: Any, w: int, time: int) -> None:
+    """Let a workload's controller look at it at a time, if it does not do so before."""
+    workload = state.workloads[w]
+    if workload.sync_at == UNSET or time < workload.sync_at:
+        workload.sync_at = time
+        # News of that time comes too late: in a cluster it takes some milliseconds.
+        set_early_timer(state, time, SYNC, w)
+
+
+@rare
+def finish_wait(state: Any, w: int) -> None:
+    """Let a workload's controller look at it whose time has come."""
+    workload = state.workloads[w]
+    if workload.sync_at == state.clock[0].now:
+        workload.sync_at = UNSET
+        mark_workload(state, w)
 
 
 @jit
-def _lifetime(program: Any, state: Any, template: int) -> int:
+def _lifetime(program: Any, state: Any, s: int, template: int, ordinal: int) -> int:
     """Return how long the next pod of a template runs: UNSET for ever.
 
     The counter is shared by all owners whose pods have equal specs, as SimKube's is.
@@ -122,7 +158,25 @@ def _lifetime(program: Any, state: Any, template: int) -> int:
     length = record.end_lifecycle - record.first_lifecycle
     if length == 0:
         return UNSET
+    if ordinal != UNSET and length > 1:
+        number = _made_before(state, s, template, ordinal)
     return program.lifecycles[record.first_lifecycle + number % length]
+
+
+@rare
+def _made_before(state: Any, s: int, template: int, ordinal: int) -> int:
+    """Count the pods that were made with the same spec as one that bears an ordinal.
+
+    Its host name, or a DaemonSet's pod's node, stands in the spec: it has a counter of its own.
+    """
+    made = 0
+    owner = state.sets[template].spec_owner
+    for p in range(state.clock[0].pods - 1):
+        pod = state.pods[p]
+        if pod.set == s and pod.ordinal == ordinal:
+            if state.sets[pod.template].spec_owner == owner:
+                made += 1
+    return made
 
 
 @jit
@@ -143,7 +197,7 @@ def create_pod(program: Any, state: Any, s: int, template: int, ordinal: int, wh
     record = program.templates[template]
     pod.template = template
     pod.set = s
-    pod.workload = record.workload
+    pod.workload = state.sets[s].workload
     pod.node = UNSET
     pod.phase = PENDING
     pod.ready = 0
@@ -157,7 +211,7 @@ def create_pod(program: Any, state: Any, s: int, template: int, ordinal: int, wh
     pod.ordinal = ordinal
     pod.rank = 0
     pod.created = clock.now
-    pod.lifetime = _lifetime(program, state, template)
+    pod.lifetime = _lifetime(program, state, s, template, ordinal)
     _link(state, s, p)
     state.sets[s].active += 1
     first = p * program.header[0].pod_containers
@@ -280,8 +334,11 @@ def _start(program: Any, state: Any, p: int, row: int, slot: int, whole: Any) ->
         pod.unready -= 1
         if pod.unready == 0:
             _become_ready(program, state, p)
-    elif policy == NEVER and _all_down(program, state, p):
-        _finish(program, state, p, FAILED)
+    elif policy == NEVER:
+        if _all_down(program, state, p):
+            _finish(program, state, p, FAILED)
+    elif whole is not None and state.workloads[pod.workload].rolling == BATCHED:
+        sync_batched(state, pod.workload)  # a Job counts its pods' restarts
 
 
 @jit
@@ -384,6 +441,7 @@ def _finish(program: Any, state: Any, p: int, phase: int) -> None:
     pod = state.pods[p]
     _become_unready(state, pod)
     pod.phase = phase
+    pod.ended = state.clock[0].now
     state.sets[pod.set].active -= 1
     count_on_node(program, state, p, -1)
     wake_after_release(program, state, pod.template)

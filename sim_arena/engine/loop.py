@@ -11,12 +11,16 @@ from typing import Any
 
 from sim_arena.engine.admission import is_tried_again, reset_admission, reset_rules
 from sim_arena.engine.applications import apply_next, collect_garbage
+from sim_arena.engine.cronjob import sync_cronjob
+from sim_arena.engine.daemonset import sync_daemonset
 from sim_arena.engine.deployment import same_resources, sync_deployment
 from sim_arena.engine.heap import pop
 from sim_arena.engine.jit import entry, jit
+from sim_arena.engine.job import sync_job
 from sim_arena.engine.lifecycle import (
     available,
     complete,
+    finish_wait,
     mark_set,
     mark_workload,
     probe_failed,
@@ -24,7 +28,15 @@ from sim_arena.engine.lifecycle import (
     start_pod,
 )
 from sim_arena.engine.order import APPLY, CONTROL, SCHEDULE, next_actor
-from sim_arena.engine.program import DEPLOYMENT, REPLICA_SET, STATEFUL_SET, Arrays
+from sim_arena.engine.program import (
+    CRON_JOB,
+    DAEMON_SET,
+    DEPLOYMENT,
+    JOB,
+    REPLICA_SET,
+    STATEFUL_SET,
+    Arrays,
+)
 from sim_arena.engine.queue import flush_leftovers, next_pod
 from sim_arena.engine.replicaset import sync_set
 from sim_arena.engine.requests import compute_requests
@@ -41,6 +53,7 @@ from sim_arena.engine.state import (
     RESTART,
     RETRY,
     START,
+    SYNC,
     State,
 )
 from sim_arena.engine.statefulset import sync_statefulset
@@ -144,7 +157,8 @@ def _reset(program: Any, state: Any, seed: int, whole: Any) -> None:
         used.pods = 0
         for r in range(program.header[0].extended):
             state.extended[n, r] = 0
-    for w in range(program.header[0].workloads):
+    jobs = program.header[0].jobs
+    for w in range(program.header[0].workloads + jobs):
         workload = state.workloads[w]
         workload.exists = 0
         workload.application = UNSET
@@ -152,11 +166,15 @@ def _reset(program: Any, state: Any, seed: int, whole: Any) -> None:
         workload.current = UNSET
         workload.rolling = 0
         workload.dirty = 0
+        workload.sync_at = UNSET
     for t in range(program.header[0].templates):
         _reset_set(program, state, t)
         if program.header[0].terms > 0:
             for n in range(program.header[0].nodes):
                 state.placed[t, n] = 0
+    for job in range(jobs):
+        s = program.header[0].templates + job
+        _clear_set(state.sets[s], program.header[0].workloads + job)
     if whole is not None:
         reset_rules(program, state)
         if program.header[0].admission:
@@ -164,11 +182,10 @@ def _reset(program: Any, state: Any, seed: int, whole: Any) -> None:
 
 
 @jit
-def _reset_set(program: Any, state: Any, t: int) -> None:
-    row = state.sets[t]
+def _clear_set(row: Any, workload: int) -> None:
     row.exists = 0
+    row.workload = workload
     row.order = 0
-    row.template = t
     row.replicas = 0
     row.desired = 0
     row.largest = 0
@@ -178,6 +195,13 @@ def _reset_set(program: Any, state: Any, t: int) -> None:
     row.head = UNSET
     row.dirty = 0
     row.made = 0
+
+
+@jit
+def _reset_set(program: Any, state: Any, t: int) -> None:
+    row = state.sets[t]
+    _clear_set(row, program.templates[t].workload)
+    row.template = t
     row.spec_owner = t
     compute_requests(program.templates[t], program.containers, program.containers, row)
     if program.header[0].lifecycles > 0:
@@ -267,12 +291,19 @@ def sync_next(program: Any, state: Any, whole: Any) -> bool:
         w = thing - sets
         state.workloads[w].dirty = 0
         done = True
-        if not state.workloads[w].exists:
+        kind = program.workloads[w].kind
+        if whole is not None and kind == JOB:
+            done = sync_job(program, state, w)
+        elif whole is not None and kind == CRON_JOB:
+            sync_cronjob(program, state, w)
+        elif not state.workloads[w].exists:
             collect_garbage(program, state, w)
-        elif program.workloads[w].kind == DEPLOYMENT:
+        elif kind == DEPLOYMENT:
             sync_deployment(program, state, w)
-        elif program.workloads[w].kind == STATEFUL_SET:
+        elif kind == STATEFUL_SET:
             done = sync_statefulset(program, state, w, whole)
+        elif whole is not None and kind == DAEMON_SET:
+            done = sync_daemonset(program, state, w)
     if not done:
         _put_back(state, thing)
     return done
@@ -337,6 +368,8 @@ def handle(program: Any, state: Any, timer: Any, whole: Any) -> None:
         probe_failed(state, p, slot, token)
     elif kind == AVAILABLE:
         available(state, p, token)
+    elif whole is not None and kind == SYNC:
+        finish_wait(state, p)
     elif kind == FLUSH:
         flush_leftovers(program, state)
     elif whole is not None and kind == RETRY and is_tried_again(state, p):
@@ -346,7 +379,7 @@ def handle(program: Any, state: Any, timer: Any, whole: Any) -> None:
 @jit
 def _control(program: Any, state: Any, s: int) -> None:
     """Let the controller of a set's pods look at it."""
-    w = program.templates[s].workload
+    w = state.sets[s].workload
     kind = program.workloads[w].kind
     if kind == DEPLOYMENT or kind == REPLICA_SET:
         mark_set(state, s)

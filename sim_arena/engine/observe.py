@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from sim_arena.engine.messages import claim_message, message
-from sim_arena.engine.program import INIT, NS, PASSES, Program
-from sim_arena.engine.refusals import refusals
+from sim_arena.engine.program import DAEMON_SET, INIT, NS, PASSES, Program
+from sim_arena.engine.refusals import desired_daemons, refusals
 from sim_arena.engine.state import CRASHED, FAILED, GONE, PENDING, RUNNING, UP, State
 from sim_arena.observation import ContainerObservation, Observation
 from traces.arithmetic import UNSET
@@ -41,9 +41,10 @@ class WorkloadStatus(NamedTuple):
 def status(program: Program, state: State) -> list[WorkloadStatus]:
     """Return one row for each workload of the program, in the trace's order."""
     pods = state.pods[: state.clock["pods"][0]]
+    owners = program.arrays.workloads["owner"][pods["workload"]]
     by_workload: dict[int, list[int]] = {}
     for p in np.flatnonzero(pods["phase"] != GONE):
-        by_workload.setdefault(int(pods["workload"][p]), []).append(int(p))
+        by_workload.setdefault(int(owners[p]), []).append(int(p))
     rows = []
     for w, ref in enumerate(program.workloads):
         present = by_workload.get(w, [])
@@ -92,7 +93,8 @@ def observe(program: Program, state: State, ref: WorkloadRef) -> Observation:
     """
     w = program.index(ref)
     rows = state.pods[: state.clock["pods"][0]]
-    present = np.flatnonzero((rows["workload"] == w) & (rows["phase"] != GONE))
+    owners = program.arrays.workloads["owner"][rows["workload"]]
+    present = np.flatnonzero((owners == w) & (rows["phase"] != GONE))
     pods = rows[present]
     running = present[pods["phase"] == RUNNING]
     containers = _containers(program, state, w, present, running)
@@ -104,7 +106,7 @@ def observe(program: Program, state: State, ref: WorkloadRef) -> Observation:
         ready=int(pods["ready"].sum()),
         pending=int((pods["phase"] == PENDING).sum()),
         total=len(present),
-        desired=int(program.arrays.applications["replicas"][application]) if exists else 0,
+        desired=_desired(program, state, w, application) if exists else 0,
         failed=int((pods["phase"] == FAILED).sum()),
         restarts=int(pods["restarts"].sum()),
         oom_killed=sum(c["oom_killed"] or 0 for c in containers),
@@ -117,6 +119,13 @@ def observe(program: Program, state: State, ref: WorkloadRef) -> Observation:
     )
     observation.update(_nodes(program, state))
     return observation
+
+
+def _desired(program: Program, state: State, w: int, application: int) -> int:
+    """Return how many pods there should be; of a Job or CronJob, at a time."""
+    if program.arrays.workloads["kind"][w] == DAEMON_SET:
+        return desired_daemons(program, state, w)
+    return int(program.arrays.applications["replicas"][application])
 
 
 def _nodes(program: Program, state: State) -> Observation:

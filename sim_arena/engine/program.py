@@ -27,14 +27,21 @@ __all__ = [
     "BUDGET",
     "CLAIM",
     "CONTAINER",
+    "COUNT",
     "COUNT_PODS",
     "CPU",
+    "CRON_JOB",
+    "DAEMON_SET",
     "DEPLOYMENT",
     "EXISTING_ANTI_AFFINITY",
     "EXTENDED",
+    "FAIL_INDEX",
+    "FAIL_JOB",
     "HARD_SPREAD",
     "HEADER",
+    "IGNORE",
     "INIT",
+    "JOB",
     "LACKS_CPU",
     "LACKS_KEY",
     "LACKS_MEMORY",
@@ -86,11 +93,13 @@ __all__ = [
 NS = 1_000_000_000
 
 # Kinds of workload.
-POD, DEPLOYMENT, REPLICA_SET, STATEFUL_SET = range(4)
+POD, DEPLOYMENT, REPLICA_SET, STATEFUL_SET, DAEMON_SET, JOB, CRON_JOB = range(7)
 # Restart policies; Always is 0.
 ALWAYS, ON_FAILURE, NEVER = range(3)
 # Kinds of container.
 REGULAR, INIT, SIDECAR = range(3)
+# What a failed pod means for its Job (podFailurePolicy).
+COUNT, IGNORE, FAIL_JOB, FAIL_INDEX = range(4)
 
 # Kinds of rule: objects that decide which pods there may be.
 LIMITS, QUOTA, PRIORITY, BUDGET, CLAIM = range(5)
@@ -157,6 +166,7 @@ HEADER = _record(
     ("containers", "i8"),
     ("applications", "i8"),
     ("workloads", "i8"),
+    ("jobs", "i8"),  # that CronJobs may start: rows of `workloads` behind the trace's own
     ("extended", "i8"),
     ("lifecycles", "i8"),
     ("terms", "i8"),
@@ -225,6 +235,7 @@ TEMPLATE = _record(
     ("end_claim", "i8"),
     ("own_claims", "i8"),  # each pod has claims of its own, which nobody binds
     ("needed_class", "i8"),  # the PriorityClass without which it is refused, or UNSET
+    ("daemon", "i8"),  # UNSET, or of a DaemonSet the row of `static` with the nodes it runs on
 )
 CONTAINER = _record(
     ("template", "i8"),
@@ -243,6 +254,7 @@ APPLICATION = _record(
     ("workload", "i8"),
     ("template", "i8"),  # UNSET: the object is deleted
     ("rule", "i8"),  # 0, or 1 more than the row of `rules` that begins to hold
+    ("everything", "i8"),  # deleted with its namespace, so that no pod of it stays
     ("replicas", "i8"),
     ("min_ready", "i8"),
     ("surge", "i8"),
@@ -254,6 +266,28 @@ APPLICATION = _record(
     ("parallel", "i8"),
     ("on_delete", "i8"),
     ("partition", "i8"),
+    # Of Jobs, and of the Jobs that a CronJob starts.
+    ("parallelism", "i8"),
+    ("completions", "i8"),
+    ("indexed", "i8"),
+    ("backoff_limit", "i8"),
+    ("index_limit", "i8"),  # backoffLimitPerIndex
+    ("most_failed", "i8"),  # maxFailedIndexes
+    ("enough", "i8"),  # how many successes a successPolicy asks for
+    ("deadline", "i8"),
+    ("suspended", "i8"),
+    ("ttl", "i8"),
+    ("on_failure", "i8"),  # what a failed pod means: `COUNT` and the like
+    # Of CronJobs.
+    ("schedule", "i8"),  # equal for equal schedules in equal time zones
+    ("first_job", "i8"),  # the rows of `workloads` that it may start, by time
+    ("end_job", "i8"),
+    ("halted", "i8"),  # suspend
+    ("one_at_a_time", "i8"),  # concurrencyPolicy: Forbid
+    ("replaces", "i8"),  # concurrencyPolicy: Replace
+    ("start_within", "i8"),  # startingDeadlineSeconds
+    ("keeps_complete", "i8"),  # successfulJobsHistoryLimit
+    ("keeps_failed", "i8"),  # failedJobsHistoryLimit
 )
 TERM = _record(
     ("kind", "i8"),
@@ -302,7 +336,16 @@ STATIC = _record(
     ("preference", "i8"),  # weight of the matching preferred node affinity terms
     ("images", "i8"),  # score for the images that the node has
 )
-WORKLOAD = _record(("kind", "i8"), ("first_template", "i8"), ("end_template", "i8"))
+WORKLOAD = _record(
+    ("kind", "i8"),
+    ("first_template", "i8"),
+    ("end_template", "i8"),
+    ("owner", "i8"),  # of a Job that a CronJob may start, the CronJob; else the workload itself
+    ("time", "i8"),  # of such a Job, when it is due
+    ("minute", "i8"),  # the Unix minute in its name
+    ("first_job", "i8"),  # of a CronJob, the Jobs that it may start
+    ("end_job", "i8"),
+)
 
 
 class Arrays(NamedTuple):
@@ -422,7 +465,12 @@ class Program:
     def edit_replicas(
         self, ref: WorkloadRef, step: int, low: int = 0, high: int = arithmetic.UNBOUNDED
     ) -> Program:
-        """Return a program whose workload has `step` more replicas wherever it is applied."""
+        """Return a program whose workload has `step` more replicas wherever it is applied.
+
+        Nothing changes for a workload that has none: a Job, CronJob or DaemonSet.
+        """
+        if self.arrays.workloads["kind"][self.index(ref)] > STATEFUL_SET:
+            return self
         applications = self.arrays.applications.copy()
         for row in np.flatnonzero(applications["workload"] == self.index(ref)):
             if applications["template"][row] != arithmetic.UNSET:

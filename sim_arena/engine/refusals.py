@@ -17,11 +17,15 @@ from typing import Any
 from sim_arena.engine.program import (
     COUNT_PODS,
     CPU,
+    CRON_JOB,
+    DAEMON_SET,
     EXTENDED,
     INIT,
+    JOB,
     LIMITS_CPU,
     LIMITS_MEMORY,
     MEMORY,
+    PASSES,
     POD,
     PODS,
     SIDECAR,
@@ -38,7 +42,7 @@ from sim_arena.engine.state import (
 from traces.arithmetic import UNSET
 from traces.quantities import format_cpu
 
-__all__ = ["refusals", "refused_pods"]
+__all__ = ["desired_daemons", "refusals", "refused_pods"]
 
 _BINARY = ("Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
 _DECIMAL = ("k", "M", "G", "T", "P", "E")
@@ -50,7 +54,7 @@ def refusals(program: Program, state: State, w: int) -> dict[str, int]:
         return {}
     workload = program.arrays.workloads[w]
     found: dict[str, int] = {}
-    for s in range(workload["first_template"], workload["end_template"]):
+    for s in _sets(program, workload):
         if state.admission["refused"][s] == NOT_REFUSED:
             continue
         missing = _missing(program, state, w, s)
@@ -70,6 +74,20 @@ def refused_pods(program: Program, state: State) -> list[str]:
     ]
 
 
+def desired_daemons(program: Program, state: State, w: int) -> int:
+    """Return how many nodes a DaemonSet's pods should run on."""
+    row = program.arrays.templates["daemon"][state.workloads["template"][w]]
+    return int((program.arrays.static["reason"][row] == PASSES).sum())
+
+
+def _sets(program: Program, workload: Any) -> list[int]:
+    """Return the sets whose pods are a workload's: those of a CronJob's Jobs are its own."""
+    header = program.arrays.header[0]
+    behind = int(header["templates"] - header["workloads"])
+    jobs = range(behind + workload["first_job"], behind + workload["end_job"])
+    return [*range(workload["first_template"], workload["end_template"]), *jobs]
+
+
 def _missing(program: Program, state: State, w: int, s: int) -> int:
     kind = program.arrays.workloads["kind"][w]
     if kind == POD:
@@ -77,6 +95,12 @@ def _missing(program: Program, state: State, w: int, s: int) -> int:
     if kind == STATEFUL_SET:
         application = state.workloads["application"][w]
         return int(program.arrays.applications["replicas"][application] - state.sets["active"][s])
+    if kind in (JOB, CRON_JOB):
+        job = state.workloads[state.sets["workload"][s]]
+        wanted = program.arrays.applications["replicas"][job["application"]]
+        return max(0, int(wanted - state.sets["active"][s])) if job["exists"] else 0
+    if kind == DAEMON_SET:
+        return desired_daemons(program, state, w) - int(state.sets["active"][s])
     if not state.sets["exists"][s]:
         return 0
     return int(state.sets["replicas"][s] - state.sets["active"][s])

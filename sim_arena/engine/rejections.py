@@ -19,11 +19,13 @@ from sim_arena.engine.program import (
     NO_VICTIMS,
     NO_VOLUME,
     NOT_HELPFUL,
+    NOT_NAMED,
     OTHER_VOLUME,
     PASSES,
     PORTS_TAKEN,
     SKEWED,
 )
+from traces.arithmetic import UNSET
 
 __all__ = [
     "blames_preemptable",
@@ -65,8 +67,11 @@ def count_rejection(program: Any, state: Any, p: int, n: int, first: int) -> Non
     """
     pod = state.pods[p]
     row = state.rejections[p]
-    static = program.static[program.templates[pod.template].mask, n].reason
-    if static != PASSES:
+    record = program.templates[pod.template]
+    static = program.static[record.mask, n].reason
+    if record.daemon != UNSET and pod.ordinal != n:
+        row[first + NOT_NAMED] += 1
+    elif static != PASSES:
         row[first + static] += 1
     elif not node_ports.are_free(program, state, pod.template, n):
         row[first + PORTS_TAKEN] += 1
@@ -89,6 +94,8 @@ def count_rejection(program: Any, state: Any, p: int, n: int, first: int) -> Non
 def passes(program: Any, state: Any, p: int, n: int) -> bool:
     """Say whether a pod could go to a node now, given the verdicts for it."""
     template = state.pods[p].template
+    if program.templates[template].daemon != UNSET and state.pods[p].ordinal != n:
+        return False
     return (
         program.static[program.templates[template].mask, n].reason == PASSES
         and node_ports.are_free(program, state, template, n)
@@ -104,6 +111,8 @@ def blames_preemptable(program: Any, state: Any, p: int, n: int) -> bool:
     `state.room[].verdict` must be those for the pod.
     """
     template = state.pods[p].template
+    if program.templates[template].daemon != UNSET and state.pods[p].ordinal != n:
+        return False
     if program.static[program.templates[template].mask, n].reason != PASSES:
         return False
     if not node_ports.are_free(program, state, template, n):

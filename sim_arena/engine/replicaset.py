@@ -17,7 +17,7 @@ from sim_arena.engine.program import DEPLOYMENT, NS
 from sim_arena.engine.state import PENDING, RUNNING
 from traces.arithmetic import UNSET
 
-__all__ = ["precedence", "rank", "sync_set"]
+__all__ = ["most_restarts", "precedence", "rank", "sync_set", "uid_before"]
 
 _BURST = 500
 _BATCH = 4  # the least delay before each batch of pods, in ticks of `clock.serial`
@@ -137,7 +137,7 @@ def rank(program: Any, state: Any, s: int) -> None:
 def _goes_first(program: Any, state: Any, p: int, q: int) -> bool:
     """Say whether pod `p` is deleted before pod `q`."""
     order = precedence(program, state, p, q)
-    return order > 0 if order != 0 else _uid_before(state, p, q)
+    return order > 0 if order != 0 else uid_before(state, p, q)
 
 
 @jit
@@ -168,8 +168,8 @@ def _younger_first(program: Any, state: Any, p: int, q: int) -> int:
     if a.ready and a.ready_since // NS != b.ready_since // NS:
         return _by_age(now, a.ready_since, b.ready_since)
     if a.restarts > 0 or b.restarts > 0:
-        most_a = _most_restarts(program, state, p)
-        most_b = _most_restarts(program, state, q)
+        most_a = most_restarts(program, state, p)
+        most_b = most_restarts(program, state, q)
         if most_a != most_b:
             return 1 if most_a > most_b else -1
     if a.created // NS != b.created // NS:
@@ -178,7 +178,8 @@ def _younger_first(program: Any, state: Any, p: int, q: int) -> int:
 
 
 @jit
-def _most_restarts(program: Any, state: Any, p: int) -> int:
+def most_restarts(program: Any, state: Any, p: int) -> int:
+    """Return how often that container of a pod was restarted that was restarted most."""
     most = 0
     record = program.templates[state.pods[p].template]
     first = p * program.header[0].pod_containers
@@ -207,7 +208,7 @@ def _log2(age: int) -> int:
 
 
 @jit
-def _uid_before(state: Any, p: int, q: int) -> bool:
+def uid_before(state: Any, p: int, q: int) -> bool:
     """UIDs are random: the seed stands in for them."""
     seed = state.clock[0].seed
     a = draw(seed, UID, p)

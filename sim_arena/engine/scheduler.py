@@ -60,6 +60,8 @@ def schedule(program: Any, state: Any, p: int, whole: Any, wanted: Any) -> None:
     feasible = 0
     if whole is not None and state.clock[0].nominees > 0:
         feasible = _find_beside_nominees(program, state, p)
+    elif whole is not None and program.templates[pod.template].daemon != UNSET:
+        feasible = _find_own_node(program, state, p)
     else:
         feasible = find_feasible(program, state, pod.template, whole)
     if feasible == 0:
@@ -80,9 +82,25 @@ def _find_beside_nominees(program: Any, state: Any, p: int) -> int:
             state.room[0].feasible = pod.nominated
             feasible = 1
     if feasible == 0:
-        feasible = find_feasible(program, state, pod.template, 1)
+        if program.templates[pod.template].daemon != UNSET:
+            feasible = _find_own_node(program, state, p)
+        else:
+            feasible = find_feasible(program, state, pod.template, 1)
     occupy_nominees(program, state, p, -1)
     return feasible
+
+
+@rare
+def _find_own_node(program: Any, state: Any, p: int) -> int:
+    """Look at the one node that a DaemonSet's pod is for; the next search begins one further."""
+    clock = state.clock[0]
+    pod = state.pods[p]
+    clock.start_node = (clock.start_node + 1) % program.header[0].nodes
+    judge(program, state, pod.template)
+    if not passes(program, state, p, pod.ordinal):
+        return 0
+    state.room[0].feasible = pod.ordinal
+    return 1
 
 
 @rare

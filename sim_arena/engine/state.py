@@ -34,7 +34,11 @@ SILENT, UNSCHEDULABLE, GATED, NO_NODES, NOMINATED, MISSING_CLAIM, UNBOUND_CLAIM 
 # States of a container.
 CREATED, UP, CRASHED, DOWN = range(4)
 # Kinds of timer.
-START, COMPLETE, RESTART, PROBE, AVAILABLE, FLUSH, RETRY = range(7)
+START, COMPLETE, RESTART, PROBE, AVAILABLE, FLUSH, RETRY, SYNC = range(8)
+# Whether a workload's controller hears of its pods: not, within the moment, or once a second.
+DEAF, PROMPT, BATCHED = range(3)
+# How a Job stands with a pod: not its own any more, to be counted, counted.
+ORPHAN, UNCOUNTED, COUNTED = range(3)
 # What refused a pod.
 NOT_REFUSED, BY_PRIORITY, BY_VALIDATION, BY_LIMITS, BY_QUOTA = range(5)
 # Why a run stopped.
@@ -77,9 +81,11 @@ NODE_STATE = _record(
     ("pods", "i8"),
 )
 # One row a template. A ReplicaSet of a Deployment has the row of its template; a StatefulSet's
-# or ReplicaSet's own pods, and a bare Pod, have the row of the object's first template.
+# or ReplicaSet's own pods, and a bare Pod, have the row of the object's first template. The Jobs
+# that CronJobs may start have the rows behind those of the templates.
 SET_STATE = _record(
     ("exists", "i8"),
+    ("workload", "i8"),
     ("order", "i8"),  # of creation
     ("template", "i8"),  # of the pods that it makes
     ("replicas", "i8"),
@@ -105,9 +111,24 @@ WORKLOAD_STATE = _record(
     ("application", "i8"),
     ("template", "i8"),
     ("current", "i8"),  # a StatefulSet's status.currentRevision
-    ("rolling", "i8"),
+    ("rolling", "i8"),  # whether its controller hears of its pods: `DEAF` and the like
     ("dirty", "i8"),
     ("due", "i8"),
+    ("sync_at", "i8"),  # when its controller looks at it again by itself, or UNSET
+    # Of a Job.
+    ("started", "i8"),
+    ("ending", "i8"),  # what becomes of it when its last pods are gone: see job.py
+    ("ended", "i8"),  # what became of it
+    ("ended_at", "i8"),
+    ("succeeded", "i8"),  # pods, or indexes
+    ("failed", "i8"),
+    ("failures", "i8"),  # since the last success
+    ("failed_at", "i8"),
+    ("active_seen", "i8"),  # what its status says
+    ("ready_seen", "i8"),
+    # Of a CronJob.
+    ("created", "i8"),
+    ("last", "i8"),  # the slot of the Job that was started last, or UNSET
 )
 # One row an object of which a rule is a version.
 RULE_STATE = _record(
@@ -158,6 +179,9 @@ POD_STATE = _record(
     ("attempted", "i8"),
     ("stamp", "i8"),  # place in the queue among pods of one priority
     ("lifetime", "i8"),
+    ("ended", "i8"),
+    ("tracked", "i8"),  # how its Job stands with it: `ORPHAN` and the like
+    ("failures", "i8"),  # of the pods in whose place it is
 )
 CONTAINER_STATE = _record(
     ("state", "i8"),
@@ -224,9 +248,9 @@ class State(NamedTuple):
     room: Any  # scratch, [node]: see `NODE_ROOM`
     lists: Any  # [pod or template]: see `POD_LISTS`
     rules: Any  # [object]: see `RULE_STATE`
-    admission: Any  # [template]: see `ADMISSION_STATE`
+    admission: Any  # [template, then Job of a CronJob]: see `ADMISSION_STATE`
     filled: Any  # [container]: as the API server fills it in
-    used: Any  # [template, amount]: of the quota that refused its pod
+    used: Any  # [template or such a Job, amount]: of the quota that refused its pod
 
 
 def allocate(programs: Arrays, pods: int) -> State:
@@ -241,6 +265,7 @@ def allocate(programs: Arrays, pods: int) -> State:
     extended = programs.node_extended.shape[2]
     templates = max(1, programs.templates.shape[1])
     workloads = max(1, programs.workloads.shape[1])
+    sets = templates + int(header["jobs"].max(initial=0))
     per_pod = max(1, int(header["pod_containers"].max(initial=1)))
     with_terms = bool(header["terms"].any())
     timers = 64 + templates + pods * (2 + 2 * per_pod)
@@ -255,7 +280,7 @@ def allocate(programs: Arrays, pods: int) -> State:
         clock=clock,
         nodes=records(NODE_STATE, nodes),
         extended=np.zeros((batch, nodes, extended), np.int64),
-        sets=records(SET_STATE, templates),
+        sets=records(SET_STATE, sets),
         workloads=records(WORKLOAD_STATE, workloads),
         pods=records(POD_STATE, pods),
         containers=records(CONTAINER_STATE, pods * per_pod),
@@ -264,14 +289,14 @@ def allocate(programs: Arrays, pods: int) -> State:
         active=records(ENTRY, 2 * pods),
         backoff=records(ENTRY, 2 * pods),
         timers=records(ENTRY, timers),
-        dirty=np.zeros((batch, templates + workloads), np.int64),
+        dirty=np.zeros((batch, sets + workloads), np.int64),
         victims=records(CANDIDATE, nodes),
         room=records(NODE_ROOM, nodes + 1),
         lists=records(POD_LISTS, max(pods, templates)),
         rules=records(RULE_STATE, int(header["rule_objects"].max(initial=0))),
-        admission=records(ADMISSION_STATE, templates if admission else 0),
+        admission=records(ADMISSION_STATE, sets if admission else 0),
         filled=records(CONTAINER, programs.containers.shape[1] if admission else 0),
-        used=np.zeros((batch, templates if admission else 0, programs.amounts.shape[1]), np.int64),
+        used=np.zeros((batch, sets if admission else 0, programs.amounts.shape[1]), np.int64),
     )
 
 

@@ -7,7 +7,9 @@ from typing import Any
 from sim_arena.engine.heap import push
 from sim_arena.engine.jit import jit
 
-__all__ = ["set_timer"]
+__all__ = ["set_early_timer", "set_timer"]
+
+_EARLIER = 1 << 50
 
 
 @jit
@@ -16,11 +18,22 @@ def set_timer(state: Any, time: int, kind: int, p: int, container: int, token: i
 
     Timers are never taken back: `token` tells the one who handles it whether it still holds.
     """
+    _set(state, time, 0, kind, p, container, token)
+
+
+@jit
+def set_early_timer(state: Any, time: int, kind: int, thing: int) -> None:
+    """Let `kind` happen before all else that `set_timer` sets for that time."""
+    _set(state, time, -_EARLIER, kind, thing, 0, 0)
+
+
+@jit
+def _set(state: Any, time: int, shift: int, kind: int, p: int, container: int, token: int) -> None:
     clock = state.clock[0]
     clock.serial += 1
     entry = state.timers[clock.timers]
     entry.a = time
-    entry.b = clock.serial
+    entry.b = clock.serial + shift
     entry.c = 0
     entry.kind = kind
     entry.pod = p

@@ -5,12 +5,25 @@ from collections.abc import Iterator
 from typing import Any
 
 from sim_arena.engine import Program
-from sim_arena.engine.program import DEPLOYMENT, INIT, REPLICA_SET, SIDECAR, STATEFUL_SET
+from sim_arena.engine.daemonset import CONTINUES, RUNS
+from sim_arena.engine.job import JOB_COMPLETE, JOB_FAILED, JOB_GOES_ON
+from sim_arena.engine.program import (
+    CRON_JOB,
+    DAEMON_SET,
+    DEPLOYMENT,
+    INIT,
+    JOB,
+    NS,
+    REPLICA_SET,
+    SIDECAR,
+    STATEFUL_SET,
+)
 from sim_arena.engine.state import (
     ACTIVE,
     BACKOFF,
     FAILED,
     GONE,
+    ORPHAN,
     PENDING,
     RUNNING,
     SUCCEEDED,
@@ -89,6 +102,13 @@ def check_settled(program: Program, state: State) -> None:
             _check_deployment(program, state, w, pods)
         elif workload["kind"] == STATEFUL_SET:
             _check_stateful_set(program, state, w, pods)
+        elif workload["kind"] == DAEMON_SET:
+            _check_daemon_set(program, state, w, pods)
+        elif workload["kind"] == JOB:
+            _check_job(program, state, w, pods)
+        elif workload["kind"] == CRON_JOB:
+            assert not pods
+            _check_cron_job(program, state, w)
 
 
 def _present(program: Program, state: State) -> list[int]:
@@ -109,7 +129,8 @@ def _members(state: State, s: int) -> Iterator[int]:
 def _check_lists(program: Program, state: State, pods: list[int]) -> None:
     """Created = pending + running + finished + deleted, and each set knows its own."""
     listed = []
-    for s in range(len(program.arrays.templates)):
+    jobs = int(program.arrays.header["jobs"][0])
+    for s in range(len(program.arrays.templates) + jobs):
         members = list(_members(state, s))
         listed += members
         phases = Counter(int(state.pods["phase"][p]) for p in members)
@@ -196,10 +217,11 @@ def _check_waiting(program: Program, state: State) -> None:
         assert pod["queue"] == WAITING
         if _depends_on_others(template):
             continue
+        nodes = range(len(program.nodes)) if template["daemon"] == UNSET else [pod["ordinal"]]
         assert not any(
             program.arrays.static["reason"][template["mask"], n] == 0
             and _fits(program, state, pod, n)
-            for n in range(len(program.nodes))
+            for n in nodes
         )
 
 
@@ -285,3 +307,67 @@ def _check_stateful_set(program: Program, state: State, w: int, pods: list[int])
     assert ordinals == list(range(len(ordinals)))
     if all(state.pods["available"][p] for p in pods):
         assert len(ordinals) == application["replicas"]
+
+
+def _check_daemon_set(program: Program, state: State, w: int, pods: list[int]) -> None:
+    """A pod on each node that wants one; two only while one takes the other's place."""
+    if not state.workloads["exists"][w]:
+        assert not pods
+        return
+    workload = state.workloads[w]
+    application = program.arrays.applications[workload["application"]]
+    uses = program.arrays.static["reason"][program.arrays.templates["daemon"][workload["template"]]]
+    for n in range(len(program.nodes)):
+        here = [p for p in pods if state.pods["ordinal"][p] == n]
+        assert all(state.pods["node"][p] in (UNSET, n) for p in here)
+        assert len(here) <= (2 if application["surge"] > 0 else 1)
+        if uses[n] == RUNS:
+            assert here
+        elif uses[n] != CONTINUES:
+            assert not here
+    settled = all(state.pods["available"][p] for p in pods)
+    if settled and not application["on_delete"]:
+        assert len(pods) == sum(1 for n, use in enumerate(uses) if use == RUNS) or CONTINUES in uses
+
+
+def _check_job(program: Program, state: State, w: int, pods: list[int]) -> None:
+    job = state.workloads[w]
+    own = [p for p in pods if state.pods["tracked"][p] != ORPHAN]
+    if not job["exists"]:
+        assert not own
+        return
+    application = program.arrays.applications[job["application"]]
+    active = [p for p in own if state.pods["phase"][p] in ORDERED]
+    succeeded = [p for p in own if state.pods["phase"][p] == SUCCEEDED]
+    if job["ended"] != JOB_GOES_ON:
+        assert not active
+        assert job["ended"] in (JOB_COMPLETE, JOB_FAILED)
+        return
+    clock = state.clock[0]
+    assert job["sync_at"] == UNSET or job["sync_at"] >= clock["now"]
+    if job["sync_at"] > clock["now"] + NS or job["sync_at"] == UNSET:  # nothing is under way
+        counted = {int(state.pods["ordinal"][p]) for p in succeeded}
+        done = len(counted) if application["indexed"] else len(succeeded)
+        assert job["succeeded"] == done
+        if application["suspended"]:
+            assert not active
+        else:
+            assert len(active) <= application["parallelism"]
+    if application["indexed"]:
+        indexes = [int(state.pods["ordinal"][p]) for p in active]
+        assert len(set(indexes)) == len(indexes)
+
+
+def _check_cron_job(program: Program, state: State, w: int) -> None:
+    row = program.arrays.workloads[w]
+    jobs = range(int(row["first_job"]), int(row["end_job"]))
+    running = [j for j in jobs if state.workloads["exists"][j]]
+    if not state.workloads["exists"][w]:
+        assert not running
+        return
+    application = program.arrays.applications[state.workloads["application"][w]]
+    now = state.clock[0]["now"]
+    assert all(program.arrays.workloads["time"][j] <= now for j in running)
+    for outcome, keeps in ((JOB_COMPLETE, "keeps_complete"), (JOB_FAILED, "keeps_failed")):
+        ended = sum(int(state.workloads["ended"][j] == outcome) for j in running)
+        assert ended <= application[keeps]

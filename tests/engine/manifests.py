@@ -86,6 +86,32 @@ def stateful_set(pod: Json, replicas: int = 1, name: str = "web", **spec: Any) -
     return workload("StatefulSet", pod, replicas, name, **spec)
 
 
+def daemon_set(pod: Json, name: str = "web", **spec: Any) -> Json:
+    return workload("DaemonSet", pod, None, name, **spec)
+
+
+def job(pod: Json, name: str = "web", **spec: Any) -> Json:
+    """A Job; its pods are never restarted unless the template says so."""
+    pod = {**pod, "spec": {"restartPolicy": "Never", **pod["spec"]}}
+    metadata = {"name": name, "namespace": "shop"}
+    spec = {"template": pod, **spec}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
+
+
+def cron_job(
+    pod: Json, schedule: str = "* * * * *", name: str = "web", *, of_job: Json | None = None,
+    **spec: Any,
+) -> Json:  # fmt: skip
+    """A CronJob; `of_job` goes into the spec of its Jobs."""
+    made = job(pod, name, **(of_job or {}))
+    spec = {"schedule": schedule, "jobTemplate": {"spec": made["spec"]}, **spec}
+    return {**made, "kind": "CronJob", "spec": spec}
+
+
+def namespace(name: str = "shop") -> Json:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+
+
 def bare_pod(pod: Json, name: str = "web") -> Json:
     metadata = {**pod["metadata"], "name": name, "namespace": "shop"}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod["spec"]}
@@ -103,7 +129,7 @@ def trace(
 
     It has been through its file format, so that it is known to be one.
     """
-    groups = {"Pod": "v1"}
+    groups = {"Pod": "v1", "Job": "batch/v1", "CronJob": "batch/v1"}
     document: Any = {
         "version": 2,
         "config": {"trackedObjects": {}},

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from sim_arena.engine import Parameters, Program, compile_trace
 from sim_arena.nodes import Node, Taint
-from tests.engine.manifests import Json, finished, trace, workload
+from tests.engine.manifests import Json, cron_job, finished, job, namespace, trace, workload
 from traces import Trace, WorkloadRef
 
 # Each run is the same, and the machine's speed decides nothing.
@@ -20,7 +20,7 @@ fixed = settings(
 )
 
 GPU = "example.com/gpu"
-KINDS = ("Deployment", "ReplicaSet", "StatefulSet", "Pod")
+KINDS = ("Deployment", "ReplicaSet", "StatefulSet", "Pod", "DaemonSet", "Job", "CronJob")
 NAMES = ("a", "b", "c")
 CLASSES = ("high", "low")
 CLAIMS = ("data", "logs")
@@ -320,25 +320,80 @@ def specs(draw: st.DrawFn, kind: str) -> Json:
         spec["updateStrategy"] = {"type": strategy}
         if strategy == "RollingUpdate" and draw(st.booleans()):
             spec["updateStrategy"]["rollingUpdate"] = {"partition": draw(st.integers(0, 3))}
+    if kind == "DaemonSet":
+        shares = draw(st.sampled_from([{}, {"maxUnavailable": "50%"}, {"maxUnavailable": 2}]))
+        if draw(st.booleans()):
+            shares = {"maxSurge": draw(st.sampled_from([1, "50%"])), "maxUnavailable": 0}
+        rolling = {"type": "RollingUpdate", "rollingUpdate": shares}
+        spec["updateStrategy"] = draw(st.sampled_from([{"type": "OnDelete"}, rolling, rolling]))
     return spec
+
+
+@st.composite
+def job_specs(draw: st.DrawFn) -> Json:
+    optional: dict[str, st.SearchStrategy[Any]] = {
+        "parallelism": st.integers(0, 4),
+        "completions": st.integers(0, 5),
+        "backoffLimit": st.integers(0, 2),
+        "activeDeadlineSeconds": st.sampled_from([3, 30]),
+        "ttlSecondsAfterFinished": st.sampled_from([0, 4]),
+        "suspend": st.booleans(),
+    }
+    spec = {name: draw(value) for name, value in optional.items() if draw(st.booleans())}
+    if draw(st.integers(0, 2)) == 0:
+        spec |= {"completionMode": "Indexed", "completions": draw(st.integers(1, 5))}
+        if draw(st.booleans()):
+            spec |= {"backoffLimitPerIndex": draw(st.integers(0, 1))}
+        if draw(st.booleans()):
+            spec |= {"maxFailedIndexes": draw(st.integers(0, 1))}
+    if draw(st.integers(0, 3)) == 0:
+        codes = {"operator": draw(st.sampled_from(["In", "NotIn"])), "values": [137]}
+        action = draw(st.sampled_from(["FailJob", "Ignore", "Count"]))
+        spec["podFailurePolicy"] = {"rules": [{"action": action, "onExitCodes": codes}]}
+    return spec
+
+
+@st.composite
+def cron_specs(draw: st.DrawFn) -> Json:
+    optional: dict[str, st.SearchStrategy[Any]] = {
+        "concurrencyPolicy": st.sampled_from(["Allow", "Forbid", "Replace"]),
+        "suspend": st.booleans(),
+        "startingDeadlineSeconds": st.sampled_from([5, 200]),
+        "successfulJobsHistoryLimit": st.integers(0, 1),
+        "failedJobsHistoryLimit": st.integers(0, 1),
+    }
+    return {name: draw(value) for name, value in optional.items() if draw(st.booleans())}
+
+
+schedules = st.sampled_from(["* * * * *", "*/2 * * * *", "@every 7s", "@every 20s", "nonsense"])
+
+
+@st.composite
+def applied(draw: st.DrawFn, kind: str, name: str, pod: Json, fixed: Json) -> Json:
+    """One application of an object; what cannot change comes from `fixed`."""
+    if kind == "Pod":
+        metadata = {**pod["metadata"], "name": name, "namespace": "shop"}
+        return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod["spec"]}
+    if kind == "Job":
+        return job(pod, name, **draw(job_specs()))
+    if kind == "CronJob":
+        return cron_job(pod, draw(schedules), name, of_job=draw(job_specs()), **draw(cron_specs()))
+    changed = {**draw(specs(kind)), "podManagementPolicy": fixed.get("podManagementPolicy")}
+    replicas = draw(some(st.integers(0, 7), nothing=1))
+    return workload(kind, pod, replicas, name, **changed)
 
 
 @st.composite
 def histories(draw: st.DrawFn, kind: str, name: str) -> list[tuple[int, Json | None, Json]]:
     """What happens to one object: (second, the object applied or None where it is deleted)."""
-    pool = [draw(pod_templates(controlled=kind != "Pod")) for _ in range(draw(st.integers(1, 2)))]
+    controlled = kind not in ("Pod", "Job", "CronJob")
+    pool = [draw(pod_templates(controlled=controlled)) for _ in range(draw(st.integers(1, 2)))]
     fixed = draw(specs(kind))
     history: list[tuple[int, Json | None, Json]] = []
     second = draw(st.integers(0, 8))
     for _ in range(draw(st.integers(1, 4))):
         pod = draw(st.sampled_from(pool))
-        if kind == "Pod":
-            metadata = {**pod["metadata"], "name": name, "namespace": "shop"}
-            obj = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod["spec"]}
-        else:
-            changed = {**draw(specs(kind)), "podManagementPolicy": fixed.get("podManagementPolicy")}
-            replicas = draw(some(st.integers(0, 7), nothing=1))
-            obj = workload(kind, pod, replicas, name, **changed)
+        obj = draw(applied(kind, name, pod, fixed))
         deleted = bool(history) and draw(st.integers(0, 4)) == 0
         history.append((second, None if deleted else obj, obj))
         second += draw(st.sampled_from([0, 1, 2, 5, 20, 61]))
@@ -366,6 +421,9 @@ def some_traces(draw: st.DrawFn) -> Trace:
         if draw(st.integers(0, 2)) == 0:
             owner = WorkloadRef(kind, "shop", name)
             lifecycles[owner] = draw(st.lists(entries, max_size=3))
+    if draw(st.integers(0, 9)) == 0:
+        second = draw(st.sampled_from(sorted(seconds)))
+        seconds[second][1].append(namespace())
     events = [(second, *seconds[second]) for second in sorted(seconds)]
     return trace(*events, lifecycles=lifecycles)
 

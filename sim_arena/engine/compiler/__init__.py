@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sim_arena.engine.compiler.admission_rules import AdmissionRules, in_scope
+from sim_arena.engine.compiler.cronjobs import CronJobs
+from sim_arena.engine.compiler.history import Applied
 from sim_arena.engine.compiler.images import Images
 from sim_arena.engine.compiler.rewriting import as_virtual
 from sim_arena.engine.compiler.surroundings import Surroundings
@@ -25,8 +27,11 @@ from sim_arena.engine.program import (
     AMOUNT,
     APPLICATION,
     CONTAINER,
+    CRON_JOB,
+    DAEMON_SET,
     DEPLOYMENT,
     HEADER,
+    JOB,
     NODE,
     NS,
     POD,
@@ -40,7 +45,7 @@ from sim_arena.engine.program import (
     Arrays,
     Program,
 )
-from traces import Trace, TraceError, WorkloadRef
+from traces import Trace, TraceError, WorkloadRef, gvk
 from traces.arithmetic import UNSET
 
 if TYPE_CHECKING:
@@ -55,6 +60,9 @@ _KINDS = {
     "Deployment": DEPLOYMENT,
     "ReplicaSet": REPLICA_SET,
     "StatefulSet": STATEFUL_SET,
+    "DaemonSet": DAEMON_SET,
+    "Job": JOB,
+    "CronJob": CRON_JOB,
 }
 _AFTER_LAST_EVENT = 60  # seconds
 _MS = 1_000_000
@@ -106,7 +114,8 @@ class _Compiler:
     def program(self) -> Program:
         events, end = self._timed_events()
         objects = self._objects_by_workload(events)
-        applications, workloads = self._compile(objects)
+        cronjobs = CronJobs(len(self.refs), self.trace["events"][0]["ts"], end, self.unmodelled)
+        applications, workloads = self._compile(objects, cronjobs)
         applications += self.rules.applications
         applications.sort(key=lambda row: (row["time"], row["order"]))
         templates = self.templates
@@ -128,8 +137,10 @@ class _Compiler:
         header["budgets"] = self.rules.has_budgets()
         header["rule_objects"] = self.rules.objects
         header["images"] = bool(self.images)
+        header["jobs"] = len(cronjobs.rows)
         reasons = ("looks_at_pods", "images", "admission", "budgets", "claims")
-        header["whole"] = any(header[reason][0] for reason in reasons)
+        beyond = any(row["kind"] > STATEFUL_SET for row in workloads)
+        header["whole"] = beyond or any(header[reason][0] for reason in reasons)
         header["nodes"] = len(self.nodes)
         header["templates"] = len(templates.rows)
         header["containers"] = len(templates.containers)
@@ -155,7 +166,7 @@ class _Compiler:
             templates=as_records(templates.rows, TEMPLATE),
             containers=as_records(templates.containers, CONTAINER),
             applications=as_records(applications, APPLICATION),
-            workloads=as_records(workloads, WORKLOAD),
+            workloads=as_records([*workloads, *cronjobs.rows], WORKLOAD),
             static=_static(templates, len(self.nodes)),
             node_extended=_table([n.extended for n in self.nodes], extended),
             template_extended=_table(templates.extended, extended),
@@ -215,12 +226,10 @@ class _Compiler:
         end = now + _AFTER_LAST_EVENT if duration is None else now + int((stop - before) / speed)
         return timed, int(end)
 
-    def _objects_by_workload(
-        self, events: list[tuple[int, Any]]
-    ) -> dict[int, list[tuple[int, int, Mapping[str, Any] | None]]]:
-        """Return for each workload its (time, order, object), None where it is deleted."""
+    def _objects_by_workload(self, events: list[tuple[int, Any]]) -> dict[int, list[Applied]]:
+        """Return for each workload how it is applied and deleted; a namespace takes all along."""
         numbers: dict[WorkloadRef, int] = {}
-        found: dict[int, list[tuple[int, int, Mapping[str, Any] | None]]] = {}
+        found: dict[int, list[Applied]] = {}
         order = 0
         for time, event in events:
             for field in ("applied_objs", "deleted_objs"):
@@ -232,11 +241,17 @@ class _Compiler:
                     if self.volumes.take(time * NS, order, obj, deleted=deleted):
                         continue
                     ref = self._modelled(obj)
+                    if deleted and gvk(obj) == "v1.Namespace":
+                        for inside, number in numbers.items():
+                            if inside.namespace == obj["metadata"]["name"]:
+                                order += 1
+                                found[number].append(Applied(time, order, None, everything=True))
+                        continue
                     if ref is None or (deleted and ref not in numbers):
                         continue
                     number = numbers.setdefault(ref, len(numbers))
                     item = None if deleted else obj
-                    found.setdefault(number, []).append((time, order, item))
+                    found.setdefault(number, []).append(Applied(time, order, item))
         self.volumes.finish(order)
         self.refs = list(numbers)
         return found
@@ -255,7 +270,9 @@ class _Compiler:
         return None
 
     def _compile(
-        self, objects: dict[int, list[tuple[int, int, Mapping[str, Any] | None]]]
+        self,
+        objects: dict[int, list[Applied]],
+        cronjobs: CronJobs,
     ) -> tuple[list[dict[str, int]], list[dict[str, int]]]:
         """Return the rows of the applications and of the workloads.
 
@@ -267,20 +284,34 @@ class _Compiler:
             first = len(self.templates.rows)
             lifetimes = self._lifetimes(ref)
             before: Mapping[str, Any] | None = None
-            for time, order, obj in objects[number]:
+            children = len(cronjobs.rows)
+            fields: list[dict[str, int]] = [{} for _ in objects[number]]
+            if ref.kind == "CronJob":
+                fields = cronjobs.fields(number, ref, objects[number])
+            for (time, order, obj, everything), more in zip(objects[number], fields, strict=True):
                 row = {"time": time * NS, "order": order, "workload": number, "template": UNSET}
+                row |= {"everything": int(everything), **more}
                 if obj is not None:
                     self.unmodelled.note_immutable(ref, before, obj)
                     if ref.kind != "Pod":
                         self.unmodelled.note_workload(ref, obj.get("spec") or {})
-                    row |= application_row(ref, obj)
+                    row |= application_row(ref, obj, self.unmodelled)
                     row["template"] = self.templates.add(number, ref, obj, lifetimes, order)
                 applications.append(row)
                 before = obj
             end = len(self.templates.rows)
             workloads.append(
-                {"kind": _KINDS[ref.kind], "first_template": first, "end_template": end}
+                {
+                    "kind": _KINDS[ref.kind],
+                    "first_template": first,
+                    "end_template": end,
+                    "owner": number,
+                    "first_job": len(self.refs) + children,
+                    "end_job": len(self.refs) + len(cronjobs.rows),
+                }
             )
+            for child in cronjobs.rows[children:]:
+                child |= {"first_template": first, "end_template": end}
         return applications, workloads
 
     def _lifetimes(self, ref: WorkloadRef) -> list[int]:

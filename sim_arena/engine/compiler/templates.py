@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sim_arena.engine.compiler.daemons import as_daemon, node_uses
 from sim_arena.engine.compiler.matching import node_mask, preference, untolerated_preferences
 from sim_arena.engine.compiler.rewriting import rewritten
 from sim_arena.engine.compiler.selectors import label_selector
 from sim_arena.engine.compiler.terms import PodTemplate
 from sim_arena.engine.compiler.usage import usage_of
 from sim_arena.engine.program import ALWAYS, INIT, NEVER, ON_FAILURE, REGULAR, SIDECAR
-from traces import TraceError, WorkloadRef
+from traces import TraceError, WorkloadRef, pod_template
 from traces.arithmetic import UNSET
 from traces.quantities import parse_cpu, parse_memory
 
@@ -110,7 +111,7 @@ class Templates:
         Raises:
             TraceError: if a field cannot be understood.
         """
-        template = obj if ref.kind == "Pod" else obj["spec"]["template"]
+        template = pod_template(obj)
         spec = template.get("spec") or {}
         if not isinstance(spec, Mapping) or not spec.get("containers"):
             raise TraceError(f"{ref}: expected a pod template with containers, found none")
@@ -141,13 +142,15 @@ class Templates:
         owner = None
         if ref.kind == "Deployment":
             labels["pod-template-hash"] = str(variants.start)
-        elif ref.kind != "Pod":
+        elif ref.kind in ("ReplicaSet", "StatefulSet"):
             owner = label_selector(obj["spec"].get("selector"))
-        elif self._simkube:
+        elif ref.kind == "Job":
+            labels |= dict.fromkeys(("job-name", "batch.kubernetes.io/job-name"), ref.name)
+        elif ref.kind == "Pod" and self._simkube:
             labels["app.kubernetes.io/name"] = ref.name
         return PodTemplate(
             ref=ref,
-            spec=rewritten(template["spec"]) if self._simkube else template["spec"],
+            spec=self._spec(ref, template),
             pod=self._surroundings.pod_labels(ref.namespace, labels),
             owner=owner,
             of_replica_set=ref.kind == "Deployment",
@@ -165,7 +168,7 @@ class Templates:
         order: int,
         claim_templates: Sequence[Object],
     ) -> None:
-        spec = rewritten(template["spec"]) if self._simkube else dict(template["spec"])
+        spec = self._spec(ref, template)
         metadata = template.get("metadata") or {}
         self._unmodelled.note_pod(ref, spec)
         first = len(self.containers)
@@ -206,6 +209,7 @@ class Templates:
                 "ignored": int(self._is_ignored(spec)),
                 "prefers_nodes": int(_prefers_nodes(spec)),
                 "never_preempts": int(self._never_preempts(spec)),
+                "daemon": self._daemon(template["spec"]) if ref.kind == "DaemonSet" else UNSET,
                 "namespace": self._rules.namespace(ref.namespace),
                 "limits": defaults.row,
                 "limits_object": self._rules.limits_object(ref.namespace),
@@ -216,6 +220,25 @@ class Templates:
             }
         )
         self.extended.append(_extended_requests(_filled_in(spec, defaults)))
+
+    def _spec(self, ref: WorkloadRef, template: Object) -> dict[str, Any]:
+        """Return a pod's spec as the scheduler sees it, one node's name in it aside."""
+        spec = rewritten(template["spec"]) if self._simkube else dict(template["spec"])
+        return as_daemon(spec) if ref.kind == "DaemonSet" else spec
+
+    def _daemon(self, bare: Object) -> int:
+        """Add what a DaemonSet's pod does on each node to the masks; return its row."""
+        spec = rewritten(bare) if self._simkube else bare
+        affinity = (spec.get("affinity") or {}).get("nodeAffinity")
+        key = "daemon" + _text(
+            [spec.get("nodeSelector"), spec.get("nodeName"), spec.get("tolerations"), affinity]
+        )
+        if key not in self._mask_numbers:
+            self._mask_numbers[key] = len(self.masks)
+            self.masks.append(node_uses(spec, self._nodes))
+            self.taints.append([0] * len(self._nodes))
+            self.preferences.append([0] * len(self._nodes))
+        return self._mask_numbers[key]
 
     def _add_containers(self, ref: WorkloadRef, spec: Object, annotations: Object) -> None:
         number = len(self.rows)
@@ -302,6 +325,13 @@ class Templates:
 
     def _restart_policy(self, ref: WorkloadRef, spec: Object) -> int:
         policy = _RESTART_POLICIES.get(str(spec.get("restartPolicy")), ALWAYS)
+        if ref.kind in ("Job", "CronJob"):
+            if policy == ALWAYS:
+                self._unmodelled.note(
+                    f"{ref}: a Job's restartPolicy must be OnFailure or Never: the API server "
+                    f"would refuse it, the engine takes Always"
+                )
+            return policy
         if ref.kind != "Pod" and policy != ALWAYS:
             self._unmodelled.note(
                 f"{ref}: restartPolicy {spec['restartPolicy']}: the API server would refuse it, "

@@ -16,6 +16,9 @@ MODELLED_KINDS = {
     "apps/v1.Deployment": "Deployment",
     "apps/v1.ReplicaSet": "ReplicaSet",
     "apps/v1.StatefulSet": "StatefulSet",
+    "apps/v1.DaemonSet": "DaemonSet",
+    "batch/v1.Job": "Job",
+    "batch/v1.CronJob": "CronJob",
     "v1.Pod": "Pod",
 }
 # They change nothing that is observed.
@@ -23,6 +26,16 @@ HARMLESS_KINDS = frozenset(
     {"v1.Namespace", "v1.ConfigMap", "v1.Secret", "v1.ServiceAccount", "v1.Service"}
 )
 _IMMUTABLE = {
+    "DaemonSet": ("selector",),
+    "Job": (
+        "selector",
+        "template",
+        "completionMode",
+        "podFailurePolicy",
+        "backoffLimitPerIndex",
+        "successPolicy",
+        "managedBy",
+    ),
     "Deployment": ("selector",),
     "Pod": (
         "nodeName",
@@ -81,6 +94,8 @@ class Unmodelled:
             return
         old, new = before.get("spec") or {}, after.get("spec") or {}
         for field in _IMMUTABLE.get(ref.kind, ()):
+            if field == "template" and old.get("suspend"):
+                continue  # requests and where its pods may go can be changed
             if old.get(field) != new.get(field):
                 self.note(
                     f"{ref}: {field} cannot be changed: SimKube's run would end with an error, "

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from sim_arena.engine.compiler.fields import int_or_percent, number
+from sim_arena.engine.compiler.jobs import job_fields
 from sim_arena.engine.program import NS
-from traces import Trace, TraceError, WorkloadRef
+from traces import Trace, TraceError, WorkloadRef, pod_template
 from traces.arithmetic import UNSET
 
 if TYPE_CHECKING:
@@ -16,10 +18,18 @@ __all__ = ["application_row", "lifetimes_of"]
 
 Object = Mapping[str, Any]
 
-_GROUPS = {"Pod": "v1", "Deployment": "apps/v1", "ReplicaSet": "apps/v1", "StatefulSet": "apps/v1"}
+_GROUPS = {
+    "Pod": "v1",
+    "Deployment": "apps/v1",
+    "ReplicaSet": "apps/v1",
+    "StatefulSet": "apps/v1",
+    "DaemonSet": "apps/v1",
+    "Job": "batch/v1",
+    "CronJob": "batch/v1",
+}
 
 
-def application_row(ref: WorkloadRef, obj: Object) -> dict[str, int]:
+def application_row(ref: WorkloadRef, obj: Object, unmodelled: Unmodelled) -> dict[str, int]:
     """Return the fields of an `APPLICATION` record that an object sets.
 
     Server-side apply drops the fields that an object no longer sets, so each application is
@@ -29,26 +39,36 @@ def application_row(ref: WorkloadRef, obj: Object) -> dict[str, int]:
         TraceError: if the object has no pod template, or a number is none.
     """
     spec = obj.get("spec")
-    if not isinstance(spec, Mapping) or (ref.kind != "Pod" and not spec.get("template")):
+    try:
+        template = pod_template(obj)
+    except (KeyError, TypeError) as error:
+        raise TraceError(f"{ref}: expected a spec with a pod template, found none") from error
+    if not isinstance(spec, Mapping) or not template:
         raise TraceError(f"{ref}: expected a spec with a pod template, found none")
     if ref.kind == "Pod":
         return {"replicas": 1, "min_ready": 0}
+    if ref.kind == "Job":
+        return job_fields(ref, spec, unmodelled)
+    if ref.kind == "CronJob":
+        return job_fields(ref, spec["jobTemplate"]["spec"], unmodelled)
     row = {
-        "replicas": _number(ref, spec, "replicas", 1),
-        "min_ready": _number(ref, spec, "minReadySeconds", 0) * NS,
+        "replicas": number(ref, spec, "replicas", 1),
+        "min_ready": number(ref, spec, "minReadySeconds", 0) * NS,
     }
     if ref.kind == "Deployment":
         row |= _deployment(ref, spec)
     elif ref.kind == "StatefulSet":
         row |= _stateful_set(ref, spec)
+    elif ref.kind == "DaemonSet":
+        row |= _daemon_set(ref, spec)
     return row
 
 
 def _deployment(ref: WorkloadRef, spec: Object) -> dict[str, int]:
     strategy = spec.get("strategy") or {}
     rolling = strategy.get("rollingUpdate") or {}
-    surge, surge_percent = _int_or_percent(ref, rolling.get("maxSurge"))
-    unavailable, unavailable_percent = _int_or_percent(ref, rolling.get("maxUnavailable"))
+    surge, surge_percent = int_or_percent(ref, rolling.get("maxSurge"), (25, 1))
+    unavailable, unavailable_percent = int_or_percent(ref, rolling.get("maxUnavailable"), (25, 1))
     return {
         "recreate": int(strategy.get("type") == "Recreate"),
         "paused": int(bool(spec.get("paused"))),
@@ -65,27 +85,22 @@ def _stateful_set(ref: WorkloadRef, spec: Object) -> dict[str, int]:
     return {
         "parallel": int(spec.get("podManagementPolicy") == "Parallel"),
         "on_delete": int(strategy.get("type") == "OnDelete"),
-        "partition": _number(ref, rolling, "partition", 0),
+        "partition": number(ref, rolling, "partition", 0),
     }
 
 
-def _number(ref: WorkloadRef, fields: Object, name: str, default: int) -> int:
-    value = fields.get(name)
-    if value is None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise TraceError(f"{ref}: expected {name} to be a whole number >= 0, found {value!r}")
-    return value
-
-
-def _int_or_percent(ref: WorkloadRef, value: Any) -> tuple[int, int]:
-    if value is None:
-        return 25, 1
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value, 0
-    if isinstance(value, str) and value.endswith("%") and value[:-1].isdigit():
-        return int(value[:-1]), 1
-    raise TraceError(f"{ref}: expected a whole number or a percentage, found {value!r}")
+def _daemon_set(ref: WorkloadRef, spec: Object) -> dict[str, int]:
+    strategy = spec.get("updateStrategy") or {}
+    rolling = strategy.get("rollingUpdate") or {}
+    surge, surge_percent = int_or_percent(ref, rolling.get("maxSurge"), (0, 0))
+    unavailable, unavailable_percent = int_or_percent(ref, rolling.get("maxUnavailable"), (1, 0))
+    return {
+        "on_delete": int(strategy.get("type") == "OnDelete"),
+        "surge": surge,
+        "surge_percent": surge_percent,
+        "unavailable": unavailable,
+        "unavailable_percent": unavailable_percent,
+    }
 
 
 def lifetimes_of(trace: Trace, ref: WorkloadRef, speed: float, unmodelled: Unmodelled) -> list[int]:
@@ -99,7 +114,7 @@ def lifetimes_of(trace: Trace, ref: WorkloadRef, speed: float, unmodelled: Unmod
     if not found:
         return []
     lifetimes = [_lifetime(ref, entry, speed) for entry in next(iter(found.values()))]
-    if ref.kind != "Pod" and 0 in lifetimes:
+    if ref.kind not in ("Pod", "Job", "CronJob") and 0 in lifetimes:
         # Replaced at once and over at once, such pods would hold the virtual time up for ever.
         unmodelled.note(f"{ref}: pods that run for less than 1 s are taken to run for 1 s")
         return [NS if lifetime == 0 else lifetime for lifetime in lifetimes]
