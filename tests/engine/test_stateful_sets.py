@@ -129,4 +129,5 @@ def test_a_pod_that_finishes_is_made_again_with_its_ordinal() -> None:
         lifecycles={ref("StatefulSet"): finished(20, 1000)},
     )  # fmt: skip
     assert ordinals(simulation) == [0, 1]
-    assert int(simulation.state.clock[0]["pods"]) == 3
+    # Its host name makes each pod's spec another: SimKube counts the pods of each ordinal.
+    assert int(simulation.state.clock[0]["pods"]) == 4
