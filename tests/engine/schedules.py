@@ -15,7 +15,7 @@ from typing import Any
 HERE = Path(__file__).parent
 ANSWERS = HERE / "schedules.json"
 MODULE = HERE.parent / "cluster" / "controlplane"
-ZONES = ("UTC", "America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "Asia/Kolkata")
+ZONES = ("UTC", "America/New_York", "Europe/Berlin", "Pacific/Auckland", "Asia/Kolkata")
 # On the days on which clocks change, and on others.
 STARTS = (
     datetime(2024, 3, 9, 22, 10, 30, tzinfo=UTC),

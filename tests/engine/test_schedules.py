@@ -15,7 +15,7 @@ def test_the_answers_are_those_to_the_questions() -> None:
             ] == questions()  # fmt: skip
     refused = [case for case in CASES if "error" in case]
     assert len(refused) >= 20
-    assert sum(bool(case.get("times")) for case in CASES) >= 200
+    assert sum(bool(case.get("times")) for case in CASES) >= 100
     assert {case["schedule"] for case in CASES} >= {*FIXED}
 
 

@@ -3,7 +3,8 @@
 Kubernetes reads schedules with robfig/cron v3 (`parser.go`, `spec.go`), we with cronsim, which
 follows Debian's cron. Where the two differ the expression is rewritten, or refused, so that both
 mean the same; and time zones are ours: a time that the clock skips does not come, one that it
-repeats comes twice.
+repeats comes twice. (Known difference: where clocks move by half an hour, on Lord Howe Island,
+robfig/cron misses a time on the day after.)
 """
 
 from __future__ import annotations
