@@ -115,7 +115,7 @@ def _latest_due(program: Any, state: Any, w: int, application: Any) -> int:
     return latest
 
 
-@jit
+@rare
 def _next_after(program: Any, application: Any, time: int) -> int:
     """Return the first Job that is due after a time, or the end of the list."""
     low = application.first_job
@@ -129,7 +129,7 @@ def _next_after(program: Any, application: Any, time: int) -> int:
     return low
 
 
-@jit
+@rare
 def _may_start(program: Any, state: Any, w: int, job: int, application: Any) -> bool:
     if program.workloads[job].time == state.workloads[w].last:
         return False
@@ -164,7 +164,7 @@ def _start(program: Any, state: Any, w: int, job: int) -> None:
     mark_workload(state, job)
 
 
-@jit
+@rare
 def _wait_for_next(program: Any, state: Any, w: int) -> None:
     application = program.applications[state.workloads[w].application]
     job = _next_after(program, application, state.clock[0].now)

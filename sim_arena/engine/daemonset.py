@@ -153,7 +153,7 @@ def _manage(program: Any, state: Any, w: int) -> int:
     return changed
 
 
-@jit
+@rare
 def _make(program: Any, state: Any, w: int, n: int) -> int:
     template = state.workloads[w].template
     failures = _failures_on(program, state, w, n)
@@ -163,7 +163,7 @@ def _make(program: Any, state: Any, w: int, n: int) -> int:
     return p
 
 
-@jit
+@rare
 def _failures_on(program: Any, state: Any, w: int, n: int) -> int:
     """Return how many pods in a row have failed on a node, up to the last one there."""
     if state.workloads[w].failed == 0:
@@ -218,7 +218,7 @@ def _share(value: int, percent: int, nodes: int) -> int:
     return (value * nodes + 99) // 100 if percent else value
 
 
-@jit
+@rare
 def _wanted(program: Any, state: Any, w: int) -> int:
     wanted = 0
     for n in range(program.header[0].nodes):

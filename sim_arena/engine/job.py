@@ -126,7 +126,7 @@ def remove_job(program: Any, state: Any, w: int) -> None:
     _tell_owner(program, state, w)
 
 
-@jit
+@rare
 def _tell_owner(program: Any, state: Any, w: int) -> None:
     owner = program.workloads[w].owner
     if owner != w and state.workloads[owner].exists:
@@ -212,7 +212,7 @@ def _update_status(state: Any, w: int, s: int) -> bool:
     return changed
 
 
-@jit
+@rare
 def _count_finished(program: Any, state: Any, w: int, application: Any) -> bool:
     """Count the pods that have come to their end since the last look; say whether there are any."""
     job = state.workloads[w]
@@ -253,7 +253,7 @@ def _is_new(pod: Any, application: Any, phase: int) -> bool:
     return not application.indexed or pod.ordinal < application.completions
 
 
-@jit
+@rare
 def _outcome(program: Any, state: Any, w: int, application: Any, failed_indexes: int) -> int:
     """Say whether it is settled what becomes of a Job."""
     job = state.workloads[w]
@@ -316,7 +316,7 @@ def _is_complete(state: Any, w: int, s: int, application: Any) -> bool:
     return enough and count_active(state, s) == 0
 
 
-@jit
+@rare
 def _manage(program: Any, state: Any, w: int, application: Any) -> int:
     """Make or delete pods; return how many were made, or as a negative number deleted."""
     job = state.workloads[w]
@@ -404,7 +404,7 @@ def _end(program: Any, state: Any, w: int, application: Any, outcome: int) -> No
     _expire(program, state, w, application)
 
 
-@jit
+@rare
 def _expire(program: Any, state: Any, w: int, application: Any) -> None:
     """Delete a Job that ended ttlSecondsAfterFinished ago."""
     if application.ttl == UNSET:

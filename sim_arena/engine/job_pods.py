@@ -45,7 +45,7 @@ def is_active(pod: Any) -> bool:
     return (pod.phase == PENDING or pod.phase == RUNNING) and pod.tracked != ORPHAN
 
 
-@jit
+@rare
 def count_active(state: Any, s: int) -> int:
     """Count a Job's pods that are not at their end."""
     count = 0
@@ -57,7 +57,7 @@ def count_active(state: Any, s: int) -> int:
     return count
 
 
-@jit
+@rare
 def count_ready(state: Any, s: int) -> int:
     """Count a Job's pods that are ready."""
     count = 0
@@ -123,7 +123,7 @@ def _is_later(state: Any, p: int, q: int) -> bool:
     return b.failures <= a.failures and a.ended // NS >= b.ended // NS
 
 
-@jit
+@rare
 def next_pending_index(state: Any, application: Any, first: int) -> int:
     """Return the first index from `first` on that still needs a pod, or UNSET."""
     for index in range(first, min(application.completions, state.lists.shape[0])):
