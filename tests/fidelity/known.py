@@ -3,5 +3,5 @@
 KNOWN: dict[tuple[int, int], str] = {}
 """By version and seed."""
 
-NOT_MODELLED_YET = ("DaemonSet", "Job", "CronJob", "quotas", "limit-ranges", "volumes")
+NOT_MODELLED_YET = ("quotas", "limit-ranges", "volumes")
 """Kinds and features of scenarios that the engine does not model."""
