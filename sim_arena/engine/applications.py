@@ -7,6 +7,7 @@ from typing import Any
 from sim_arena.engine.admission import apply_rule
 from sim_arena.engine.choice import GARBAGE, choose
 from sim_arena.engine.cronjob import apply_cronjob, delete_cronjob
+from sim_arena.engine.deployment import same_template
 from sim_arena.engine.jit import jit, rare
 from sim_arena.engine.job import apply_job, delete_job
 from sim_arena.engine.lifecycle import (
@@ -15,6 +16,7 @@ from sim_arena.engine.lifecycle import (
     mark_set,
     mark_workload,
     notice_workload,
+    set_min_ready,
 )
 from sim_arena.engine.order import delay, see_races
 from sim_arena.engine.program import (
@@ -65,6 +67,8 @@ def apply_next(program: Any, state: Any, whole: Any) -> bool:
         if is_new and clock.racing:
             _remove_pods(program, state, w)
         state.workloads[w].application = cursor
+        if application.min_ready > 0 or not is_new:
+            _apply_min_ready(program, state, w, application)
         if kind != POD or is_new:  # what is read here of a pod cannot be changed
             _apply(program, state, w, application, is_new, whole)
     return True
@@ -94,6 +98,17 @@ def _apply(program: Any, state: Any, w: int, application: Any, is_new: bool, who
     else:
         first = program.workloads[w].first_template
         create_pod(program, state, first, application.template, UNSET, whole)
+
+
+@rare
+def _apply_min_ready(program: Any, state: Any, w: int, application: Any) -> None:
+    """Of a Deployment's ReplicaSets only that of the present template follows."""
+    workload = program.workloads[w]
+    for s in range(workload.first_template, workload.end_template):
+        if workload.kind != DEPLOYMENT or (
+            state.sets[s].exists and same_template(program, s, application.template)
+        ):
+            set_min_ready(state, s, application.min_ready)
 
 
 @rare
@@ -130,6 +145,7 @@ def _delete(program: Any, state: Any, w: int) -> None:
     workload = program.workloads[w]
     for s in range(workload.first_template, workload.end_template):
         state.sets[s].exists = 0
+        state.sets[s].min_ready = 0
         state.sets[s].replicas = 0
     if state.clock[0].racing:
         notice_workload(state, w, _COLLECT)

@@ -120,6 +120,30 @@ def sync_deployment(program: Any, state: Any, w: int) -> None:
         mark_workload(state, w)
     else:
         workload.rolling = _unfinished(program, state, w, application)
+        templates = program.workloads[w].end_template - program.workloads[w].first_template
+        if templates > application.history + 1 and not workload.rolling:
+            _forget_old(program, state, w, new, application)
+
+
+@rare
+def _forget_old(program: Any, state: Any, w: int, new: int, application: Any) -> None:
+    """Delete the oldest ReplicaSets that have no pods, beyond revisionHistoryLimit.
+
+    A template that comes again after that makes a new one (cleanupDeployment).
+    """
+    if new == UNSET or state.sets[new].available < application.replicas:
+        return
+    count = 0
+    s = _next_old(program, state, w, new, -1)
+    while s != UNSET:
+        count += 1
+        s = _next_old(program, state, w, new, state.sets[s].order)
+    s = _next_old(program, state, w, new, -1)
+    for _ in range(count - application.history):
+        following = _next_old(program, state, w, new, state.sets[s].order)
+        if state.sets[s].replicas == 0 and state.sets[s].head == UNSET:
+            state.sets[s].exists = 0
+        s = following
 
 
 @jit
@@ -162,6 +186,7 @@ def _make_set(state: Any, w: int, replicas: int, application: Any) -> int:
     clock.sets += 1
     owner.template = s
     owner.replicas = 0
+    owner.min_ready = application.min_ready
     _scale_set(state, s, replicas, application)
     return s
 

@@ -56,6 +56,7 @@ __all__ = [
     "notice_workload",
     "probe_failed",
     "restart_container",
+    "set_min_ready",
     "start_pod",
     "sync_batched",
     "sync_later",
@@ -333,7 +334,7 @@ def _start(program: Any, state: Any, p: int, row: int, slot: int, whole: Any) ->
     if state.containers[slot].state == UP:
         pod.unready -= 1
         if pod.unready == 0:
-            _become_ready(program, state, p)
+            _become_ready(state, p)
     elif policy == NEVER:
         if _all_down(program, state, p):
             _finish(program, state, p, FAILED)
@@ -354,19 +355,13 @@ def _all_down(program: Any, state: Any, p: int) -> bool:
 
 
 @jit
-def _min_ready(program: Any, state: Any, pod: Any) -> int:
-    application = state.workloads[pod.workload].application
-    return program.applications[application].min_ready
-
-
-@jit
-def _become_ready(program: Any, state: Any, p: int) -> None:
+def _become_ready(state: Any, p: int) -> None:
     clock = state.clock[0]
     pod = state.pods[p]
     pod.ready = 1
     pod.ready_since = clock.now
     state.sets[pod.set].ready += 1
-    wait = _min_ready(program, state, pod)
+    wait = state.sets[pod.set].min_ready
     if wait == 0:
         _become_available(state, pod)
     else:
@@ -388,8 +383,33 @@ def available(state: Any, p: int, token: int) -> None:
     """Count a pod as available that has been ready for minReadySeconds."""
     pod = state.pods[p]
     since = pod.ready_since // 1_000_000 & 0x7FFFFFFF
+    if pod.ready_since + state.sets[pod.set].min_ready > state.clock[0].now:
+        return  # they have become more
     if pod.phase == RUNNING and pod.ready and not pod.available and since == token:
         _become_available(state, pod)
+
+
+@rare
+def set_min_ready(state: Any, s: int, wait: int) -> None:
+    """Let minReadySeconds hold for a set, and for the pods that it has."""
+    owner = state.sets[s]
+    if owner.min_ready == wait:
+        return
+    owner.min_ready = wait
+    now = state.clock[0].now
+    p = owner.head
+    while p != UNSET:
+        pod = state.pods[p]
+        due = pod.ready_since + wait
+        if pod.ready and due > now:
+            if pod.available:
+                pod.available = 0
+                owner.available -= 1
+            token = pod.ready_since // 1_000_000 & 0x7FFFFFFF
+            set_timer(state, due, AVAILABLE, p, 0, token)
+        elif pod.ready and not pod.available:
+            _become_available(state, pod)
+        p = pod.next
 
 
 @jit

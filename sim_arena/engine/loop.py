@@ -186,6 +186,7 @@ def _clear_set(row: Any, workload: int) -> None:
     row.exists = 0
     row.workload = workload
     row.order = 0
+    row.min_ready = 0
     row.replicas = 0
     row.desired = 0
     row.largest = 0

@@ -266,6 +266,8 @@ APPLICATION = _record(
     ("parallel", "i8"),
     ("on_delete", "i8"),
     ("partition", "i8"),
+    ("start", "i8"),  # the first ordinal
+    ("history", "i8"),  # how many old ReplicaSets are kept
     # Of Jobs, and of the Jobs that a CronJob starts.
     ("parallelism", "i8"),
     ("completions", "i8"),

@@ -87,6 +87,7 @@ SET_STATE = _record(
     ("exists", "i8"),
     ("workload", "i8"),
     ("order", "i8"),  # of creation
+    ("min_ready", "i8"),  # how long a pod must be ready to be available
     ("template", "i8"),  # of the pods that it makes
     ("replicas", "i8"),
     ("desired", "i8"),  # annotation deployment.kubernetes.io/desired-replicas

@@ -37,7 +37,7 @@ def sync_statefulset(program: Any, state: Any, w: int, whole: Any) -> bool:
         return False
     _finish_update(program, state, w)
     first_unavailable = _first_unavailable(program, state, w)
-    _list_by_ordinal(program, state, w, application.replicas)
+    _list_by_ordinal(program, state, w, application)
     wait = delay(state, _BATCH)
     late = wait
     end = 1
@@ -70,7 +70,8 @@ def _fill(program: Any, state: Any, w: int, ordinal: int, whole: Any) -> int:
     if p == UNSET:
         template = _revision(program, state, w, ordinal)
         first = program.workloads[w].first_template
-        p = create_pod(program, state, first, template, ordinal, whole)
+        start = program.applications[state.workloads[w].application].start
+        p = create_pod(program, state, first, template, start + ordinal, whole)
         state.lists[ordinal].scratch = p
         if whole is not None and p == UNSET:
             return _REFUSED
@@ -84,19 +85,21 @@ def _fill(program: Any, state: Any, w: int, ordinal: int, whole: Any) -> int:
 
 
 @jit
-def _list_by_ordinal(program: Any, state: Any, w: int, replicas: int) -> None:
-    """Write the pod of each ordinal below `replicas`, or UNSET, into `state.lists[].scratch`.
+def _list_by_ordinal(program: Any, state: Any, w: int, application: Any) -> None:
+    """Write the pod of each wanted ordinal, or UNSET, into `state.lists[].scratch`.
 
+    They stand in order, the first one at 0.
     There is room for more pods than there are, so the first ordinal without a pod is in it.
     """
     lists = state.lists
-    count = min(replicas, lists.shape[0])
+    count = min(application.replicas, lists.shape[0])
     for ordinal in range(count):
         lists[ordinal].scratch = UNSET
     p = state.sets[program.workloads[w].first_template].head
     while p != UNSET:
-        if state.pods[p].ordinal < count:
-            lists[state.pods[p].ordinal].scratch = p
+        place = state.pods[p].ordinal - application.start
+        if 0 <= place < count:
+            lists[place].scratch = p
         p = state.pods[p].next
 
 
@@ -144,8 +147,12 @@ def _scale_down(program: Any, state: Any, w: int, first_unavailable: int) -> int
     """
     application = program.applications[state.workloads[w].application]
     p = _highest(program, state, w, UNSET)
-    while p != UNSET and state.pods[p].ordinal >= application.replicas:
+    while p != UNSET:
         ordinal = state.pods[p].ordinal
+        if application.start <= ordinal < application.start + application.replicas:
+            # Below the first wanted one there can be others.
+            p = _highest(program, state, w, application.start) if application.start else UNSET
+            continue
         blocked = not state.pods[p].available and p != first_unavailable
         if blocked and not application.parallel:
             return _WAIT

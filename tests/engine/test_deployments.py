@@ -180,3 +180,43 @@ def test_containers_are_observed_by_name_during_a_rollout() -> None:
     assert rows["a"]["restarts"] == 0
     assert rows["b"]["restarts"] == 2
     assert rows["b"]["oom_killed"] == 3
+
+
+def test_pods_that_wait_to_be_available_follow_changed_seconds() -> None:
+    """With maxUnavailable 0 the rollout goes on when the new pod is available."""
+    seconds = [
+        deployment(pod, 1, surge=1, unavailable=0, minReadySeconds=wait)
+        for pod, wait in ((OLD, 0), (NEW, 100), (NEW, 5))
+    ]
+    simulation = play((0, seconds[:1]), (10, seconds[1:2]), (12, seconds[2:]), until=14,
+                      nodes=nodes(3), duration=300)  # fmt: skip
+    assert sizes(simulation) == [1, 1]
+    simulation.advance(15)
+    assert sizes(simulation) == [0, 1]
+
+
+def test_more_seconds_make_pods_unavailable_again() -> None:
+    old, waiting = (
+        deployment(pod, 1, surge=1, unavailable=0, minReadySeconds=wait)
+        for pod, wait in ((OLD, 0), (OLD, 60))
+    )
+    simulation = play((0, [old]), (10, [waiting]), until=59, nodes=nodes(3), duration=300)
+    assert int(simulation.state.sets["available"].sum()) == 0
+    simulation.advance(60)
+    assert int(simulation.state.sets["available"].sum()) == 1
+
+
+def test_an_earlier_template_uses_its_replica_set_again() -> None:
+    first, second = (deployment(pod, 2) for pod in (OLD, NEW))
+    simulation = play((0, [first]), (10, [second]), (20, [first]), nodes=nodes(3), duration=60)
+    assert sizes(simulation) == [2, 0]
+
+
+def test_old_replica_sets_beyond_the_limit_are_forgotten() -> None:
+    first, second = (deployment(pod, 2, revisionHistoryLimit=0) for pod in (OLD, NEW))
+    simulation = play((0, [first]), (10, [second]), (20, [first]), nodes=nodes(3), until=15,
+                      duration=60)  # fmt: skip
+    assert sizes(simulation) == [2]
+    simulation.advance()
+    assert sizes(simulation) == [2]
+    assert status(simulation).ready == 2

@@ -131,3 +131,14 @@ def test_a_pod_that_finishes_is_made_again_with_its_ordinal() -> None:
     assert ordinals(simulation) == [0, 1]
     # Its host name makes each pod's spec another: SimKube counts the pods of each ordinal.
     assert int(simulation.state.clock[0]["pods"]) == 4
+
+
+def test_ordinals_may_begin_elsewhere() -> None:
+    first, later = (stateful_set(OLD, 2, ordinals={"start": start}) for start in (3, 4))
+    simulation = play((0, [first]), (10, [later]), until=9, **SLOW)
+    assert ordinals(simulation) == [3, 4]
+    simulation.advance(60)
+    assert ordinals(simulation) == [4, 5]
+    fewer = stateful_set(OLD, 1, ordinals={"start": 1})
+    simulation = play((0, [stateful_set(OLD, 3)]), (10, [fewer]), **SLOW)
+    assert ordinals(simulation) == [1]

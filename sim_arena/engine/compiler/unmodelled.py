@@ -77,9 +77,6 @@ class Unmodelled:
 
     def note_workload(self, ref: WorkloadRef, spec: Object) -> None:
         """Note the fields of a workload's spec that are not modelled."""
-        for field in ("ordinals",):
-            if spec.get(field):
-                self.note(f"{ref}: {field} is not modelled")
         wanted = (spec.get("selector") or {}).get("matchLabels") or {}
         labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
         if not wanted.items() <= labels.items():

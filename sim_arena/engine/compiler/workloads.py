@@ -72,6 +72,7 @@ def _deployment(ref: WorkloadRef, spec: Object) -> dict[str, int]:
     return {
         "recreate": int(strategy.get("type") == "Recreate"),
         "paused": int(bool(spec.get("paused"))),
+        "history": number(ref, spec, "revisionHistoryLimit", 10),
         "surge": surge,
         "surge_percent": surge_percent,
         "unavailable": unavailable,
@@ -86,6 +87,7 @@ def _stateful_set(ref: WorkloadRef, spec: Object) -> dict[str, int]:
         "parallel": int(spec.get("podManagementPolicy") == "Parallel"),
         "on_delete": int(strategy.get("type") == "OnDelete"),
         "partition": number(ref, rolling, "partition", 0),
+        "start": number(ref, spec.get("ordinals") or {}, "start", 0),
     }
 
 
