@@ -55,6 +55,8 @@ def apply_next(program: Any, state: Any, whole: Any) -> bool:
     makes_pod = kind == POD and is_new and application.template != UNSET
     if makes_pod and clock.pods == state.pods.shape[0]:
         return False
+    if application.min_ready > 0 and clock.timers + clock.pods + 8 > state.timers.shape[0]:
+        return False  # its pods may wait anew
     see_races(program, state)
     clock.apply_at = clock.serial + delay(state, _NEXT)
     cursor = clock.cursor

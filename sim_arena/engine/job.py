@@ -25,6 +25,7 @@ from sim_arena.engine.lifecycle import (
     create_pod,
     delete_pod,
     mark_workload,
+    sync_at_deadline,
     sync_batched,
     sync_later,
 )
@@ -80,6 +81,7 @@ def start_job(state: Any, w: int, application: int) -> None:
     job.application = application
     job.rolling = BATCHED
     job.started = UNSET
+    job.deadline_at = UNSET
     job.ending = JOB_GOES_ON
     job.ended = JOB_GOES_ON
     job.succeeded = 0
@@ -278,7 +280,7 @@ def _is_overdue(state: Any, w: int, application: Any) -> bool:
         return False
     if state.clock[0].now >= started + application.deadline:
         return True
-    sync_later(state, w, started + application.deadline)
+    sync_at_deadline(state, w, started + application.deadline)
     return False
 
 

@@ -58,6 +58,7 @@ __all__ = [
     "restart_container",
     "set_min_ready",
     "start_pod",
+    "sync_at_deadline",
     "sync_batched",
     "sync_later",
 ]
@@ -138,11 +139,22 @@ def sync_later(state: Any, w: int, time: int) -> None:
 
 
 @rare
+def sync_at_deadline(state: Any, w: int, time: int) -> None:
+    """Let a workload's controller look at it at a time, whatever else it does before."""
+    workload = state.workloads[w]
+    if workload.deadline_at != time:
+        workload.deadline_at = time
+        set_early_timer(state, time, SYNC, w)
+
+
+@rare
 def finish_wait(state: Any, w: int) -> None:
     """Let a workload's controller look at it whose time has come."""
     workload = state.workloads[w]
-    if workload.sync_at == state.clock[0].now:
-        workload.sync_at = UNSET
+    now = state.clock[0].now
+    if workload.sync_at == now or workload.deadline_at == now:
+        if workload.sync_at == now:
+            workload.sync_at = UNSET
         mark_workload(state, w)
 
 
@@ -383,7 +395,7 @@ def available(state: Any, p: int, token: int) -> None:
     """Count a pod as available that has been ready for minReadySeconds."""
     pod = state.pods[p]
     since = pod.ready_since // 1_000_000 & 0x7FFFFFFF
-    if pod.ready_since + state.sets[pod.set].min_ready > state.clock[0].now:
+    if pod.ready_since // NS * NS + state.sets[pod.set].min_ready > state.clock[0].now:
         return  # they have become more
     if pod.phase == RUNNING and pod.ready and not pod.available and since == token:
         _become_available(state, pod)
@@ -400,7 +412,7 @@ def set_min_ready(state: Any, s: int, wait: int) -> None:
     p = owner.head
     while p != UNSET:
         pod = state.pods[p]
-        due = pod.ready_since + wait
+        due = pod.ready_since // NS * NS + wait
         if pod.ready and due > now:
             if pod.available:
                 pod.available = 0

@@ -167,6 +167,7 @@ def _reset(program: Any, state: Any, seed: int, whole: Any) -> None:
         workload.rolling = 0
         workload.dirty = 0
         workload.sync_at = UNSET
+        workload.deadline_at = UNSET
     for t in range(program.header[0].templates):
         _reset_set(program, state, t)
         if program.header[0].terms > 0:
@@ -247,9 +248,18 @@ def advance(
 
 
 @jit
+def _timers_of_one_event(program: Any, whole: Any) -> int:
+    header = program.header[0]
+    most = 8 + 4 * header.pod_containers
+    if whole is not None:
+        most += 2 * (header.workloads + header.jobs)  # it can be news to all Jobs
+    return most
+
+
+@jit
 def _advance(program: Any, state: Any, until: int, max_events: int, whole: Any) -> int:
     clock = state.clock[0]
-    margin = 8 + 4 * program.header[0].pod_containers
+    margin = _timers_of_one_event(program, whole)
     events = 0
     while events < max_events:
         if clock.timers + margin > state.timers.shape[0]:

@@ -118,6 +118,7 @@ WORKLOAD_STATE = _record(
     ("sync_at", "i8"),  # when its controller looks at it again by itself, or UNSET
     # Of a Job.
     ("started", "i8"),
+    ("deadline_at", "i8"),  # when it is overdue, if it is to be looked at then
     ("ending", "i8"),  # what becomes of it when its last pods are gone: see job.py
     ("ended", "i8"),  # what became of it
     ("ended_at", "i8"),
@@ -269,7 +270,7 @@ def allocate(programs: Arrays, pods: int) -> State:
     sets = templates + int(header["jobs"].max(initial=0))
     per_pod = max(1, int(header["pod_containers"].max(initial=1)))
     with_terms = bool(header["terms"].any())
-    timers = 64 + templates + pods * (2 + 2 * per_pod)
+    timers = 64 + templates + 2 * workloads + pods * (2 + 2 * per_pod)
     admission = bool(header["admission"].any())
 
     def records(dtype: Any, *shape: int) -> Any:

@@ -220,3 +220,10 @@ def test_old_replica_sets_beyond_the_limit_are_forgotten() -> None:
     simulation.advance()
     assert sizes(simulation) == [2]
     assert status(simulation).ready == 2
+
+
+def test_changing_the_seconds_again_and_again_runs_out_of_no_room() -> None:
+    events = [(second, [deployment(OLD, 60, minReadySeconds=200 + second)]) for second in range(40)]
+    simulation = play(*events, nodes=nodes(3), duration=600)
+    assert status(simulation).ready == 60
+    assert int(simulation.state.sets["available"].sum()) == 60
