@@ -1,4 +1,4 @@
-"""ResourceQuotas: pods that the API server refuses, and when they are tried again.
+"""ResourceQuotas and missing PriorityClasses: pods that are refused, and when they are tried again.
 
 Sources: Kubernetes `staging/src/k8s.io/apiserver/pkg/admission/plugin/resourcequota/controller.go`,
 `pkg/quota/v1/evaluator/core/pods.go`, `pkg/controller/replicaset/replica_set.go` (slowStartBatch).
@@ -113,12 +113,7 @@ def test_pods_that_have_ended_count_as_objects_only() -> None:
     ],
 )
 def test_scopes(scopes: Json, refused: set[str]) -> None:
-    high = {
-        "apiVersion": "scheduling.k8s.io/v1",
-        "kind": "PriorityClass",
-        "metadata": {"name": "high"},
-        "value": 5,
-    }
+    high = priority_class("high", 5)
     found = [
         deployment(template(), 1, "idle"),
         deployment(template(container("1"), priorityClassName="high"), 1, "busy"),
@@ -187,3 +182,34 @@ def test_what_of_a_quota_is_not_modelled_is_named() -> None:
         "ResourceQuota shop/q: count/deployments.apps is not modelled",
         "ResourceQuota shop/q: requests.storage is not modelled",
     )
+
+
+def priority_class(name: str, value: int) -> Json:
+    return {
+        "apiVersion": "scheduling.k8s.io/v1",
+        "kind": "PriorityClass",
+        "metadata": {"name": name},
+        "value": value,
+    }
+
+
+def test_pods_of_a_priority_class_that_is_missing_are_refused_until_it_comes() -> None:
+    web = deployment(template(container("1"), priorityClassName="high"), 2)
+    events = (0, [web]), (5, [priority_class("high", 7)])
+    simulation = play(*events, nodes=nodes(1), until=4)
+    assert counts(simulation) == (0, 0, 0)
+    text = "forbidden: no PriorityClass with name high was found"
+    assert status(simulation).refused == {text: 2}
+    simulation.advance(15)
+    assert counts(simulation) == (2, 0, 2)
+    never = play((0, [web]), nodes=nodes(1))
+    assert status(never).refused == {text: 2}
+
+
+def test_a_priority_class_may_go() -> None:
+    web = deployment(template(container("1"), priorityClassName="high"), 2)
+    more = deployment(template(container("1"), priorityClassName="high"), 3)
+    high = priority_class("high", 7)
+    simulation = play((0, [high, web]), (5, [], [high]), (6, [more]), nodes=nodes(1))
+    assert counts(simulation) == (2, 0, 2)
+    assert list(status(simulation).refused.values()) == [1]

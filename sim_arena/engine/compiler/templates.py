@@ -194,7 +194,7 @@ class Templates:
                 "end_container": len(self.containers),
                 "first_lifecycle": first_lifecycle,
                 "end_lifecycle": len(self.lifecycles),
-                "priority": self._priority(spec),
+                "priority": self._priority(ref, spec),
                 "overhead_cpu": parse_cpu(overhead.get("cpu", 0)),
                 "overhead_memory": parse_memory(overhead.get("memory", 0)),
                 "pod_cpu": _cpu(pod_level),
@@ -299,9 +299,17 @@ class Templates:
             self.masks.append(mask)
         return self._mask_numbers[key]
 
-    def _priority(self, spec: Object) -> int:
-        if spec.get("priority") is not None:
-            return int(spec["priority"])
+    def _priority(self, ref: WorkloadRef, spec: Object) -> int:
+        computed = self._class_priority(spec)
+        named = computed if spec.get("priority") is None else int(spec["priority"])
+        if named != computed:
+            self._unmodelled.note(
+                f"{ref}: priority {named} is not the {computed} of its PriorityClass: the API "
+                f"server would refuse the pods, the engine takes them"
+            )
+        return named
+
+    def _class_priority(self, spec: Object) -> int:
         name = spec.get("priorityClassName") or ""
         if name in self._surroundings.priorities:
             return self._surroundings.priorities[name][0]
