@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sim_arena.engine.choice import RETRY as CHOICE
+from sim_arena.engine.choice import choose
 from sim_arena.engine.jit import jit, rare
 from sim_arena.engine.limit_ranges import fill_in
 from sim_arena.engine.program import CLAIM, POD
@@ -51,6 +53,8 @@ def reset_admission(program: Any, state: Any) -> None:
         facts.by = UNSET
         facts.variant = UNSET
         facts.failures = 0
+        facts.tries = 0
+        facts.batch = 0
         facts.retry_at = UNSET
         if t < templates:
             fill_in(program, state, t)
@@ -106,7 +110,12 @@ def _refuse(state: Any, s: int, variant: int, reason: int, by: int) -> int:
 
 @rare
 def settle(program: Any, state: Any, s: int, refused: bool) -> None:
-    """End a controller's sync: after a refusal it tries again later, else it is forgotten."""
+    """End a controller's sync: after a refusal it tries again later, else it is forgotten.
+
+    News of its pods makes the controller try at once, and be refused again: when a pod is bound,
+    when it runs, when the owner's status follows. News that come together count once, so how many
+    count of a pod's is drawn.
+    """
     facts = state.admission[s]
     if not refused:
         facts.refused = NOT_REFUSED
@@ -114,9 +123,13 @@ def settle(program: Any, state: Any, s: int, refused: bool) -> None:
         return
     if program.workloads[state.sets[s].workload].kind == POD:
         return  # nobody tries again
-    wait = min(_FIRST_WAIT << min(facts.failures, _MOST_DOUBLINGS), _MOST_WAIT)
-    facts.failures += 1
     now = state.clock[0].now
+    wait = min(_FIRST_WAIT << min(facts.failures, _MOST_DOUBLINGS), _MOST_WAIT)
+    facts.tries += 1
+    if facts.retry_at > now:  # news of its pods came before the time to try again
+        facts.failures += 1 + choose(state.clock[0].seed, CHOICE, s << 20 | facts.tries, 3)
+    else:
+        facts.failures += 1
     if facts.retry_at <= now or facts.retry_at > now + wait:
         facts.retry_at = now + wait
         set_timer(state, now + wait, RETRY, s, 0, 0)

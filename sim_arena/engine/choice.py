@@ -15,6 +15,7 @@ __all__ = [
     "OFFSET",
     "ORDER",
     "PULL",
+    "RETRY",
     "ROLLOUT",
     "STARTUP",
     "TIE",
@@ -25,7 +26,7 @@ __all__ = [
 ]
 
 # Purposes.
-TIE, UID, PULL, STARTUP, ORDER, GARBAGE, OFFSET, NODE, ROLLOUT = range(1, 10)
+TIE, UID, PULL, STARTUP, ORDER, GARBAGE, OFFSET, NODE, ROLLOUT, RETRY = range(1, 11)
 
 _MASK = 0xFFFFFFFF
 

@@ -53,6 +53,7 @@ __all__ = [
     "finish_wait",
     "mark_set",
     "mark_workload",
+    "notice_set",
     "notice_workload",
     "probe_failed",
     "restart_container",
@@ -82,6 +83,13 @@ def _enqueue(state: Any, thing: int) -> None:
 def mark_set(state: Any, s: int) -> None:
     """Let a set's controller look at it."""
     _mark(state, state.sets[s], s, 0)
+
+
+@jit
+def notice_set(state: Any, s: int, least: int) -> None:
+    """Let a set's controller look at it later: see `order.delay` for `least`."""
+    if not state.sets[s].dirty:
+        _mark(state, state.sets[s], s, delay(state, least))
 
 
 @jit

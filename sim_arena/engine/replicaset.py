@@ -11,7 +11,7 @@ from typing import Any
 from sim_arena.engine.admission import settle
 from sim_arena.engine.choice import UID, draw
 from sim_arena.engine.jit import jit, rare
-from sim_arena.engine.lifecycle import create_pod, delete_pod, mark_set
+from sim_arena.engine.lifecycle import create_pod, delete_pod, mark_set, notice_set
 from sim_arena.engine.order import delay
 from sim_arena.engine.program import DEPLOYMENT, NS
 from sim_arena.engine.state import PENDING, RUNNING
@@ -33,27 +33,26 @@ def sync_set(program: Any, state: Any, s: int, whole: Any) -> bool:
     missing = owner.replicas - owner.active
     if clock.pods + missing > state.pods.shape[0]:
         return False
-    refused = False
     if missing > 0:
-        refused = _create_in_batches(program, state, s, missing, whole)
-    elif missing < 0:
+        if whole is not None and program.header[0].admission:
+            _create_a_batch(program, state, s, missing, whole)
+        else:
+            _create_in_batches(program, state, s, missing, whole)
+        return True
+    if missing < 0:
         surplus = -missing
         if surplus > _BURST:
             surplus = _BURST
             mark_set(state, s)
         _delete_surplus(program, state, s, surplus)
     if whole is not None and program.header[0].admission:
-        settle(program, state, s, refused)
+        settle(program, state, s, False)
     return True
 
 
 @jit
-def _create_in_batches(program: Any, state: Any, s: int, count: int, whole: Any) -> bool:
-    """Make 1, 2, 4, ... pods at a time (slowStartBatch); a later batch comes later.
-
-    Returns:
-        Whether the API server refused one: then the controller makes no more.
-    """
+def _create_in_batches(program: Any, state: Any, s: int, count: int, whole: Any) -> None:
+    """Make 1, 2, 4, ... pods at a time (slowStartBatch); a later batch comes later."""
     clock = state.clock[0]
     wait = delay(state, _BATCH)
     clock.late = wait
@@ -62,12 +61,32 @@ def _create_in_batches(program: Any, state: Any, s: int, count: int, whole: Any)
         if i == end:
             clock.late += wait
             end += i + 1
-        p = create_pod(program, state, s, state.sets[s].template, UNSET, whole)
-        if whole is not None and p == UNSET:
-            clock.late = 0
-            return True
+        create_pod(program, state, s, state.sets[s].template, UNSET, whole)
     clock.late = 0
-    return False
+
+
+@rare
+def _create_a_batch(program: Any, state: Any, s: int, missing: int, whole: Any) -> None:
+    """Make 1, 2, 4, ... pods where the API server may refuse one: then no more are made.
+
+    Others may make pods between two batches, and use up what a quota allows.
+    """
+    facts = state.admission[s]
+    size = max(1, facts.batch)
+    facts.batch = 0
+    state.clock[0].late = delay(state, _BATCH)
+    refused = False
+    for _ in range(min(size, missing)):
+        p = create_pod(program, state, s, state.sets[s].template, UNSET, whole)
+        if p == UNSET:
+            refused = True
+            break
+    state.clock[0].late = 0
+    if refused or size >= missing:
+        settle(program, state, s, refused)
+    else:
+        facts.batch = 2 * size
+        notice_set(state, s, _BATCH)
 
 
 @rare

@@ -149,6 +149,8 @@ ADMISSION_STATE = _record(
     ("variant", "i8"),  # the template of the pod that was refused
     ("by", "i8"),  # the rule, or the PriorityClass that is missing
     ("failures", "i8"),  # in a row
+    ("tries", "i8"),  # refusals ever
+    ("batch", "i8"),  # how many pods its controller makes next, if it is making some; else 0
     ("retry_at", "i8"),
 )
 POD_STATE = _record(
