@@ -19,6 +19,7 @@ from typing import Any, TypeVar, cast
 import numba
 import platformdirs
 
+from sim_arena.engine.parts import PartCompiler, WholeCompiler
 from traces import arithmetic
 
 __all__ = ["cache_folder", "entry", "jit", "jit_arithmetic", "jit_plain", "rare"]
@@ -76,6 +77,7 @@ def _compile_inner(function: Function, *, forceinline: bool) -> Function:
         no_cfunc_wrapper=True,
         forceinline=forceinline,
         _nrt=False,
+        pipeline_class=PartCompiler,
     )(function)
     return compiled
 
@@ -93,7 +95,12 @@ def entry(function: Function, beside: tuple[Path, ...] = ()) -> Function:
     _config.CACHE_DIR = str(cache_folder(*beside))  # read when the decorator runs, only then
     try:
         compiled: Function = _njit(
-            cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, _nrt=False
+            cache=True,
+            nogil=True,
+            error_model="numpy",
+            no_cfunc_wrapper=True,
+            _nrt=False,
+            pipeline_class=WholeCompiler,
         )(function)
     finally:
         _config.CACHE_DIR = before
