@@ -12,6 +12,7 @@ from sim_arena.engine.admission import admit
 from sim_arena.engine.choice import PULL, STARTUP, draw
 from sim_arena.engine.jit import jit, rare
 from sim_arena.engine.order import delay
+from sim_arena.engine.plugins import pod_topology_spread
 from sim_arena.engine.program import INIT, NEVER, NS, REGULAR
 from sim_arena.engine.queue import (
     arrive,
@@ -20,6 +21,7 @@ from sim_arena.engine.queue import (
     wake_after_release,
     withdraw,
 )
+from sim_arena.engine.standing import forget_standing
 from sim_arena.engine.state import (
     AVAILABLE,
     BATCHED,
@@ -318,7 +320,8 @@ def count_on_node(program: Any, state: Any, p: int, sign: int) -> None:
     used.scored_memory += sign * need.placed_memory
     used.pods += sign
     if program.header[0].terms > 0:
-        state.placed[pod.template, pod.node] += sign
+        pod_topology_spread.count(program, state, pod.template, pod.node, sign)
+    forget_standing(program, state, pod.node)
     for r in range(program.header[0].extended):
         state.extended[pod.node, r] += sign * program.template_extended[pod.template, r]
 

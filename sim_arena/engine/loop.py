@@ -115,6 +115,10 @@ def state_at(states: Any, b: int) -> Any:
         states.admission[b],
         states.filled[b],
         states.used[b],
+        states.kept[b],
+        states.crowds[b],
+        states.lanes[b],
+        states.exact[b],
     )
 
 
@@ -180,6 +184,9 @@ def _reset(program: Any, state: Any, seed: int, whole: Any) -> None:
         reset_rules(program, state)
         if program.header[0].admission:
             reset_admission(program, state)
+    for t in range(program.header[0].terms):
+        for d in range(program.terms[t].areas):
+            state.crowds[t, d] = 0
 
 
 @jit
@@ -205,6 +212,7 @@ def _reset_set(program: Any, state: Any, t: int) -> None:
     _clear_set(row, program.templates[t].workload)
     row.template = t
     row.spec_owner = t
+    row.keeps = UNSET
     compute_requests(program.templates[t], program.containers, program.containers, row)
     if program.header[0].lifecycles > 0:
         row.spec_owner = _first_with_spec(program, state, t)

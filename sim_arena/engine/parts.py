@@ -25,6 +25,15 @@ _Compiler: Any = Compiler
 class Part(_Library):  # type: ignore[misc]
     """A function that is only there to go into a whole."""
 
+    def __init__(self, codegen: Any, name: str) -> None:
+        super().__init__(codegen, name)
+        self.called: list[Any] = []
+
+    def add_linking_library(self, library: Any) -> None:
+        """Note what this function calls, for the whole to take in."""
+        super().add_linking_library(library)
+        self.called.append(library)
+
     def finalize(self) -> None:
         """Leave the code as it is."""
         self._raise_if_finalized()
@@ -53,8 +62,8 @@ class Whole(_Library):  # type: ignore[misc]
             return
         super().add_linking_library(library)
         if isinstance(library, Part):
-            for inner in library._linking_libraries:
-                self.add_linking_library(inner)
+            for called in library.called:
+                self.add_linking_library(called)
 
 
 class _Pieces(_Compiler):  # type: ignore[misc]

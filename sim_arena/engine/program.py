@@ -172,6 +172,7 @@ HEADER = _record(
     ("terms", "i8"),
     ("taints", "i8"),  # whether a node has a PreferNoSchedule taint
     ("images", "i8"),  # whether a node has container images
+    ("areas_shared", "i8"),  # a soft constraint counts several templates' pods by domain
     ("whole", "i8"),  # needs more than the core of the engine: see `loop.advance`
     ("looks_at_pods", "i8"),  # a filter looks at other pods, or a pod may preempt
     ("preempts", "i8"),  # whether the templates' priorities differ
@@ -236,6 +237,7 @@ TEMPLATE = _record(
     ("own_claims", "i8"),  # each pod has claims of its own, which nobody binds
     ("needed_class", "i8"),  # the PriorityClass without which it is refused, or UNSET
     ("daemon", "i8"),  # UNSET, or of a DaemonSet the row of `static` with the nodes it runs on
+    ("evenly_spread", "i8"),  # default spreading applies, and no node has a label for it
 )
 CONTAINER = _record(
     ("template", "i8"),
@@ -302,6 +304,7 @@ TERM = _record(
     ("max_skew", "i8"),
     ("min_domains", "i8"),
     ("matches_itself", "i8"),
+    ("areas", "i8"),  # domains, and one for the nodes without; 0: not counted by domain
 )
 # One version of an object that decides which pods there may be.
 RULE = _record(

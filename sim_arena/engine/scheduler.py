@@ -17,8 +17,6 @@ from sim_arena.engine.plugins import (
     inter_pod_affinity,
     node_affinity,
     node_ports,
-    node_resources_balanced_allocation,
-    node_resources_fit,
     pod_topology_spread,
     taint_toleration,
     volume_binding,
@@ -26,7 +24,8 @@ from sim_arena.engine.plugins import (
 from sim_arena.engine.program import PASSES
 from sim_arena.engine.queue import fail
 from sim_arena.engine.rejections import count_rejections, passes
-from sim_arena.engine.state import NO_NODES, UNSCHEDULABLE
+from sim_arena.engine.standing import kept_row, standing
+from sim_arena.engine.state import FEASIBLE, NO_NODES, RAW, SCORE, STALE, UNSCHEDULABLE
 from sim_arena.engine.verdicts import clear_verdicts, judge, looks_at_others
 from traces.arithmetic import UNSET
 
@@ -79,7 +78,7 @@ def _find_beside_nominees(program: Any, state: Any, p: int) -> int:
     if pod.nominated != UNSET:
         judge(program, state, pod.template)
         if passes(program, state, p, pod.nominated):
-            state.room[0].feasible = pod.nominated
+            state.lanes[FEASIBLE, 0] = pod.nominated
             feasible = 1
     if feasible == 0:
         if program.templates[pod.template].daemon != UNSET:
@@ -131,16 +130,18 @@ def _limit(nodes: int) -> int:
 
 @jit
 def find_feasible(program: Any, state: Any, template: int, whole: Any) -> int:
-    """Write the feasible nodes into `state.room[].feasible` and return their number.
+    """Write the feasible nodes into the lane `FEASIBLE` and return their number.
 
-    In a large cluster the search begins where the last one ended, and ends when it has found
-    one more than it needs (findNodesThatPassFilters).
+    The lane `SCORE` gets what the resource plugins give them. In a large cluster the search
+    begins where the last one ended, and ends when it has found one more than it needs
+    (findNodesThatPassFilters).
     """
     clock = state.clock[0]
     total = program.header[0].nodes
     limit = _limit(total)
     record = program.templates[template]
-    static = program.static[record.mask]
+    kept = kept_row(program, state, template)
+    lanes = state.lanes
     judged = False
     ports = False
     if whole is not None:
@@ -152,15 +153,19 @@ def find_feasible(program: Any, state: Any, template: int, whole: Any) -> int:
     looked = 0
     n = clock.start_node
     while looked < total:
+        score = kept[n]
+        if score == STALE:
+            score = standing(program, state, template, n)
+            kept[n] = score
         if (
-            static[n].reason == PASSES
-            and node_resources_fit.fits(program, state, template, n)
+            score >= 0
             and (not judged or state.room[n].verdict == PASSES)
             and (not ports or node_ports.are_free(program, state, template, n))
         ):
             if found == limit:
                 break
-            state.room[found].feasible = n
+            lanes[FEASIBLE, found] = n
+            lanes[SCORE, found] = score
             found += 1
         looked += 1
         n += 1
@@ -173,20 +178,11 @@ def find_feasible(program: Any, state: Any, template: int, whole: Any) -> int:
 
 @jit
 def score_nodes(program: Any, state: Any, template: int, feasible: int, whole: Any) -> None:
-    """Write into `state.room[].score` the weighted sum of all plugins for the feasible nodes."""
+    """Add the other plugins' scores of the feasible nodes, weighted, to the lane `SCORE`.
+
+    The sums are left in `state.room[].score` too, for those who look at a run.
+    """
     record = program.templates[template]
-    need = state.sets[template]
-    requests = need.cpu > 0 or need.memory > 0
-    for i in range(feasible):
-        n = state.room[i].feasible
-        node = program.nodes[n]
-        used = state.nodes[n]
-        total = node_resources_fit.WEIGHT * node_resources_fit.score(node, used, need)
-        if requests:
-            total += node_resources_balanced_allocation.WEIGHT * (
-                node_resources_balanced_allocation.score(node, used, need)
-            )
-        state.room[i].score = total
     if record.end_soft > record.first_soft:
         pod_topology_spread.score(program, state, template, feasible)
         pod_topology_spread.normalize(state, feasible)
@@ -207,45 +203,46 @@ def score_nodes(program: Any, state: Any, template: int, feasible: int, whole: A
         taint_toleration.score(program, state, template, feasible)
         taint_toleration.normalize(state, feasible)
         _add(state, taint_toleration.WEIGHT, feasible)
+    for i in range(feasible):
+        state.room[i].score = state.lanes[SCORE, i]
 
 
 @jit
 def _add(state: Any, weight: int, feasible: int) -> None:
     for i in range(feasible):
-        state.room[i].score += weight * state.room[i].raw
+        state.lanes[SCORE, i] += weight * state.lanes[RAW, i]
 
 
 @jit
 def _best_node(program: Any, state: Any, p: int, feasible: int, whole: Any, wanted: Any) -> int:
-    """Return the best of the nodes in `state.room[].feasible`; the seed breaks ties.
+    """Return the best of the feasible nodes; the seed breaks ties.
 
     Only one feasible node is taken unscored.
     """
     if feasible == 1:
-        return state.room[0].feasible
+        return state.lanes[FEASIBLE, 0]
     score_nodes(program, state, state.pods[p].template, feasible, whole)
-    best = state.room[0].score
+    scores = state.lanes[SCORE]
+    best = scores[0]
+    for i in range(feasible):
+        best = max(best, scores[i])
     ties = 0
     for i in range(feasible):
-        if state.room[i].score > best:
-            best = state.room[i].score
-            ties = 1
-        elif state.room[i].score == best:
-            ties += 1
+        ties += 1 if scores[i] == best else 0
     if wanted is not None and _is_best(state, feasible, best, wanted):
         return wanted
     chosen = 0 if ties == 1 else choose(state.clock[0].seed, TIE, p, ties)
     for i in range(feasible):
-        if state.room[i].score == best:
+        if scores[i] == best:
             if chosen == 0:
-                return state.room[i].feasible
+                return state.lanes[FEASIBLE, i]
             chosen -= 1
     return -1
 
 
 @rare
-def _is_best(state: Any, feasible: int, best: int, wanted: int) -> bool:
+def _is_best(state: Any, feasible: int, best: int, wanted: int) -> Any:
     for i in range(feasible):
-        if state.room[i].score == best and state.room[i].feasible == wanted:
-            return True
+        if state.lanes[FEASIBLE, i] == wanted:
+            return state.lanes[SCORE, i] == best
     return False

@@ -106,6 +106,7 @@ SET_STATE = _record(
     ("scored_memory", "i8"),
     ("placed_cpu", "i8"),
     ("placed_memory", "i8"),
+    ("keeps", "i8"),  # the template that has this row's number in `kept`
 )
 WORKLOAD_STATE = _record(
     ("exists", "i8"),
@@ -201,9 +202,14 @@ NODE_ROOM = _record(
     ("domain", "i8"),  # by domain: pods
     ("feasible", "i8"),  # by place: the node
     ("score", "i8"),  # by place: the sum of all plugins
-    ("raw", "i8"),  # by place: one plugin's score
-    ("exact", "f8"),  # by place: one plugin's score before rounding
+    ("raw", "i8"),
 )
+# What `kept` says of a node instead of a score: it must be looked at, it has no room.
+STALE, NO_ROOM = -2, -1
+# The lanes of `lanes`, by place in the list of feasible nodes: the node, the sum of the scores,
+# one plugin's score, and how many pods are where that node is.
+FEASIBLE, SCORE, RAW, AROUND = range(4)
+_MOST_KEPT = 64  # templates whose nodes' standing is kept at a time
 # Lists of pods, side by side; each has its length elsewhere.
 POD_LISTS = _record(
     ("waiting", "i8"),  # unschedulable pods, in no order
@@ -255,6 +261,10 @@ class State(NamedTuple):
     admission: Any  # [template, then Job of a CronJob]: see `ADMISSION_STATE`
     filled: Any  # [container]: as the API server fills it in
     used: Any  # [template or such a Job, amount]: of the quota that refused its pod
+    kept: Any  # [row, node]: see standing.py
+    crowds: Any  # [term, domain]: pods that a soft spread constraint counts
+    lanes: Any  # scratch, [lane, place]: each lane lies in one piece, for loops that are vectorised
+    exact: Any  # scratch, [place]: a score before it is rounded
 
 
 def allocate(programs: Arrays, pods: int) -> State:
@@ -274,6 +284,7 @@ def allocate(programs: Arrays, pods: int) -> State:
     with_terms = bool(header["terms"].any())
     timers = 64 + templates + 2 * workloads + pods * (2 + 2 * per_pod)
     admission = bool(header["admission"].any())
+    areas = int(programs.terms["areas"].max(initial=0))
 
     def records(dtype: Any, *shape: int) -> Any:
         return np.zeros((batch, *shape), dtype).view(np.recarray)
@@ -301,6 +312,10 @@ def allocate(programs: Arrays, pods: int) -> State:
         admission=records(ADMISSION_STATE, sets if admission else 0),
         filled=records(CONTAINER, programs.containers.shape[1] if admission else 0),
         used=np.zeros((batch, sets if admission else 0, programs.amounts.shape[1]), np.int64),
+        kept=np.zeros((batch, min(templates, _MOST_KEPT), nodes), np.int64),
+        crowds=np.zeros((batch, programs.terms.shape[1], areas), np.int64),
+        lanes=np.zeros((batch, 4, nodes + 1), np.int64),
+        exact=np.zeros((batch, nodes + 1), np.float64),
     )
 
 

@@ -127,6 +127,7 @@ class _Compiler:
         priorities = {row["priority"] for row in templates.rows}
         header = np.zeros(1, HEADER)
         header["terms"] = len(terms.rows)
+        header["areas_shared"] = terms.share_areas()
         header["taints"] = any(any(row) for row in templates.taints)
         header["preempts"] = len(priorities) > 1
         header["looks_at_pods"] = len(priorities) > 1 or terms.look_at_pods()

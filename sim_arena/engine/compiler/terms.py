@@ -116,6 +116,10 @@ class Terms:
         """Say whether there are other terms than soft constraints."""
         return any(row["kind"] != SOFT_SPREAD for row in self.rows)
 
+    def share_areas(self) -> bool:
+        """Say whether a soft constraint counts the pods of other templates by domain."""
+        return any(row["areas"] and row["matches"] != UNSET for row in self.rows)
+
     def logs(self) -> Any:
         """Return ln(size + 2) for every possible number of domains, if any term needs it."""
         sizes = len(self.nodes) + 2 if self.rows else 0
@@ -129,7 +133,12 @@ class Terms:
         required = "requiredDuringSchedulingIgnoredDuringExecution"
         preferred = "preferredDuringSchedulingIgnoredDuringExecution"
         own = spec.get("topologySpreadConstraints") or ()
-        fields = {"own_constraints": int(bool(own)), "matches_all": UNSET, "matches_itself": 0}
+        fields = {
+            "own_constraints": int(bool(own)),
+            "matches_all": UNSET,
+            "matches_itself": 0,
+            "evenly_spread": 0,
+        }
         with self._range(fields, "hard"):
             for c in own:
                 if c.get("whenUnsatisfiable", "DoNotSchedule") == "DoNotSchedule":
@@ -139,7 +148,7 @@ class Terms:
                 if c.get("whenUnsatisfiable") == "ScheduleAnyway":
                     self._spread(number, template, c, SOFT_SPREAD)
             if not own:
-                self._default_spread(number, template)
+                self._default_spread(number, template, fields)
         with self._range(fields, "affinity"):
             selectors = [
                 self._affinity(number, template, term, REQUIRED_AFFINITY, 0)
@@ -204,7 +213,7 @@ class Terms:
             matches_itself=int(selector.matches(template.pod)),
         )
 
-    def _default_spread(self, number: int, template: PodTemplate) -> None:
+    def _default_spread(self, number: int, template: PodTemplate, fields: dict[str, int]) -> None:
         services = label_selector({"matchLabels": template.services}) or ()
         requirements = services + (template.owner or ())
         if not requirements and not template.of_replica_set:
@@ -215,7 +224,8 @@ class Terms:
         elif len(template.variants) > 1:
             row = self._variants_row(template.variants)
         labelled = [c for c in _SYSTEM_DEFAULTS if self._has_label(str(c["topologyKey"]))]
-        for constraint in labelled or _SYSTEM_DEFAULTS:  # one without labels adds 0 everywhere
+        fields["evenly_spread"] = int(not labelled)  # then all nodes get the same score
+        for constraint in labelled:  # one without labels adds 0 everywhere
             self._row(
                 number,
                 SOFT_SPREAD,
@@ -259,8 +269,12 @@ class Terms:
         self.matches.append(row)
 
     def _row(self, number: int, kind: int, key: str, **columns: int) -> None:
+        areas = 0
+        if kind == SOFT_SPREAD and key != _HOSTNAME:
+            areas = len({node.labels[key] for node in self.nodes if key in node.labels}) + 1
         self.rows.append(
             {
+                "areas": areas,
                 "kind": kind,
                 "template": number,
                 "key": self._key(key),

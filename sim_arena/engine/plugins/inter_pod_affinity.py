@@ -18,6 +18,7 @@ from sim_arena.engine.program import (
     REQUIRED_AFFINITY,
     REQUIRED_ANTI,
 )
+from sim_arena.engine.state import FEASIBLE, RAW
 from traces.arithmetic import UNSET
 
 __all__ = ["WEIGHT", "has_scores", "judge", "normalize", "score"]
@@ -120,7 +121,7 @@ def score(program: Any, state: Any, template: int, feasible: int) -> None:
     """Sum for each feasible node the weights of the terms that hold in its domains."""
     record = program.templates[template]
     for i in range(feasible):
-        state.room[i].raw = 0
+        state.lanes[RAW, i] = 0
     for t in range(record.first_preferred, record.end_preferred):
         term = program.terms[t]
         _count_domains(program, state, program.matches[term.matches], term.key)
@@ -138,21 +139,21 @@ def score(program: Any, state: Any, template: int, feasible: int) -> None:
 @jit
 def _add_weights(program: Any, state: Any, key: int, weight: int, feasible: int) -> None:
     for i in range(feasible):
-        d = program.domains[key, state.room[i].feasible]
+        d = program.domains[key, state.lanes[FEASIBLE, i]]
         if d != UNSET:
-            state.room[i].raw += weight * state.room[d].domain
+            state.lanes[RAW, i] += weight * state.room[d].domain
 
 
 @jit
 def normalize(state: Any, feasible: int) -> None:
     """Spread the scores over 0 to 100, in floating point as the plugin does."""
-    least = state.room[0].raw
-    most = state.room[0].raw
+    least = state.lanes[RAW, 0]
+    most = state.lanes[RAW, 0]
     for i in range(feasible):
-        least = min(least, state.room[i].raw)
-        most = max(most, state.room[i].raw)
+        least = min(least, state.lanes[RAW, i])
+        most = max(most, state.lanes[RAW, i])
     for i in range(feasible):
         if most == least:
-            state.room[i].raw = 0
+            state.lanes[RAW, i] = 0
         else:
-            state.room[i].raw = int(100.0 * ((state.room[i].raw - least) / (most - least)))
+            state.lanes[RAW, i] = int(100.0 * ((state.lanes[RAW, i] - least) / (most - least)))

@@ -11,6 +11,7 @@ from typing import Any
 
 from sim_arena.engine.jit import jit
 from sim_arena.engine.plugins.normalize import default_normalize
+from sim_arena.engine.state import FEASIBLE, RAW
 
 __all__ = ["WEIGHT", "normalize", "score"]
 
@@ -22,10 +23,10 @@ def score(program: Any, state: Any, template: int, feasible: int) -> None:
     """Sum for each feasible node the weights of the preferred terms that it matches."""
     row = program.static[program.templates[template].mask]
     for i in range(feasible):
-        state.room[i].raw = row[state.room[i].feasible].preference
+        state.lanes[RAW, i] = row[state.lanes[FEASIBLE, i]].preference
 
 
 @jit
 def normalize(state: Any, feasible: int) -> None:
     """Make much weight good."""
-    default_normalize(state.room, feasible, False)
+    default_normalize(state.lanes, feasible, False)

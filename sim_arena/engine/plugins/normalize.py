@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from sim_arena.engine.jit import jit
+from sim_arena.engine.state import RAW
 
 __all__ = ["MAX_SCORE", "default_normalize"]
 
@@ -15,11 +16,11 @@ MAX_SCORE = 100
 
 
 @jit
-def default_normalize(room: Any, count: int, reverse: bool) -> None:
+def default_normalize(lanes: Any, count: int, reverse: bool) -> None:
     """Scale the first `count` raw scores to the largest; `reverse` makes small ones good."""
     largest = 0
     for i in range(count):
-        largest = max(largest, room[i].raw)
+        largest = max(largest, lanes[RAW, i])
     for i in range(count):
-        score = room[i].raw * MAX_SCORE // largest if largest > 0 else 0
-        room[i].raw = MAX_SCORE - score if reverse else score
+        score = lanes[RAW, i] * MAX_SCORE // largest if largest > 0 else 0
+        lanes[RAW, i] = MAX_SCORE - score if reverse else score

@@ -11,6 +11,7 @@ from typing import Any
 
 from sim_arena.engine.jit import jit
 from sim_arena.engine.plugins.normalize import default_normalize
+from sim_arena.engine.state import FEASIBLE, RAW
 
 __all__ = ["WEIGHT", "normalize", "score"]
 
@@ -22,10 +23,10 @@ def score(program: Any, state: Any, template: int, feasible: int) -> None:
     """Count for each feasible node the PreferNoSchedule taints that the pod does not tolerate."""
     row = program.static[program.templates[template].mask]
     for i in range(feasible):
-        state.room[i].raw = row[state.room[i].feasible].taints
+        state.lanes[RAW, i] = row[state.lanes[FEASIBLE, i]].taints
 
 
 @jit
 def normalize(state: Any, feasible: int) -> None:
     """Make few taints good."""
-    default_normalize(state.room, feasible, True)
+    default_normalize(state.lanes, feasible, True)
