@@ -171,8 +171,9 @@ def collect_garbage(program: Any, state: Any, w: int) -> None:
         p = state.sets[s].head
         if p != UNSET:
             for _ in range(choose(state.clock[0].seed, GARBAGE, p, state.clock[0].pods)):
-                if state.pods[p].next != UNSET:
-                    p = state.pods[p].next
+                if state.pods[p].next == UNSET:
+                    break
+                p = state.pods[p].next
             delete_pod(program, state, p)
             notice_workload(state, w, _COLLECT_NEXT)
             return

@@ -219,12 +219,16 @@ def _roll(program: Any, state: Any, w: int, new: int, application: Any) -> bool:
 
 @jit
 def _next_old(program: Any, state: Any, w: int, new: int, after: int) -> int:
-    """Return the old ReplicaSet that was created next after `after`, or UNSET."""
+    """Return the old ReplicaSet that was created next after `after`, or UNSET.
+
+    Those with neither replicas nor pods are passed over: of them nothing is left to do.
+    """
     workload = program.workloads[w]
     found = UNSET
     for s in range(workload.first_template, workload.end_template):
         owner = state.sets[s]
-        if owner.exists and s != new and owner.order > after:
+        alive = owner.exists and (owner.replicas > 0 or owner.active > 0)
+        if alive and s != new and owner.order > after:
             if found == UNSET or owner.order < state.sets[found].order:
                 found = s
     return found

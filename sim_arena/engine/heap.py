@@ -6,11 +6,12 @@ from typing import Any
 
 from sim_arena.engine.jit import jit
 
-__all__ = ["pop", "push"]
+__all__ = ["before", "copy", "pop", "push"]
 
 
 @jit
-def _before(heap: Any, i: int, j: int) -> bool:
+def before(heap: Any, i: int, j: int) -> bool:
+    """Say whether entry `i` comes before entry `j`."""
     if heap[i].a != heap[j].a:
         return heap[i].a < heap[j].a
     if heap[i].b != heap[j].b:
@@ -19,7 +20,8 @@ def _before(heap: Any, i: int, j: int) -> bool:
 
 
 @jit
-def _copy(heap: Any, to: int, source: int) -> None:
+def copy(heap: Any, to: int, source: int) -> None:
+    """Write one entry over another."""
     heap[to].a = heap[source].a
     heap[to].b = heap[source].b
     heap[to].c = heap[source].c
@@ -33,40 +35,43 @@ def _copy(heap: Any, to: int, source: int) -> None:
 def push(heap: Any, size: int) -> None:
     """Take the entry that was written at `heap[size]` into the heap of `size` entries.
 
-    The slot after it, `heap[size + 1]`, is used as room for exchanges.
+    The slot after it, `heap[size + 1]`, holds the entry while others make room for it.
     """
-    child = size
-    room = size + 1
-    while child > 0:
-        parent = (child - 1) >> 1
-        if not _before(heap, child, parent):
-            return
-        _copy(heap, room, child)
-        _copy(heap, child, parent)
-        _copy(heap, parent, room)
-        child = parent
+    if size == 0 or not before(heap, size, (size - 1) >> 1):
+        return
+    hole = size
+    entry = size + 1
+    copy(heap, entry, size)
+    while hole > 0:
+        parent = (hole - 1) >> 1
+        if not before(heap, entry, parent):
+            break
+        copy(heap, hole, parent)
+        hole = parent
+    copy(heap, hole, entry)
 
 
 @jit
 def pop(heap: Any, size: int) -> None:
-    """Move the smallest of `size` entries to `heap[size - 1]` and mend the rest."""
+    """Move the smallest of `size` entries to `heap[size - 1]` and mend the rest.
+
+    The last entry fills the hole, further down: it stays where it is until its place is found.
+    """
     last = size - 1
     if last == 0:
         return
-    room = size
-    _copy(heap, room, 0)
-    _copy(heap, 0, last)
-    _copy(heap, last, room)
-    parent = 0
+    first = size
+    copy(heap, first, 0)
+    hole = 0
     while True:
-        child = 2 * parent + 1
+        child = 2 * hole + 1
         if child >= last:
-            return
-        if child + 1 < last and _before(heap, child + 1, child):
+            break
+        if child + 1 < last and before(heap, child + 1, child):
             child += 1
-        if not _before(heap, child, parent):
-            return
-        _copy(heap, room, parent)
-        _copy(heap, parent, child)
-        _copy(heap, child, room)
-        parent = child
+        if not before(heap, child, last):
+            break
+        copy(heap, hole, child)
+        hole = child
+    copy(heap, hole, last)
+    copy(heap, last, first)

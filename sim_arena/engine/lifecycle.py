@@ -457,7 +457,7 @@ def probe_failed(state: Any, p: int, slot: int, token: int) -> None:
         _changed(state, pod)
 
 
-@rare
+@jit
 def restart_container(program: Any, state: Any, p: int, slot: int, token: int, whole: Any) -> None:
     """Start a crashed container again when its back-off is over."""
     pod = state.pods[p]

@@ -59,7 +59,16 @@ from sim_arena.engine.state import (
 from sim_arena.engine.statefulset import sync_statefulset
 from traces.arithmetic import UNSET
 
-__all__ = ["advance", "handle", "program_at", "reset", "state_at", "sync_next"]
+__all__ = [
+    "advance",
+    "advance_run",
+    "handle",
+    "program_at",
+    "reset",
+    "reset_run",
+    "state_at",
+    "sync_next",
+]
 
 _FAR = 1 << 62
 
@@ -126,32 +135,13 @@ def state_at(states: Any, b: int) -> Any:
 def reset(programs: Any, states: Any, seeds: Any, whole: Any, first: int, end: int) -> None:
     """Set the runs `first` to `end - 1` of a batch back to the time before the first event."""
     for b in range(first, end):
-        _reset(program_at(programs, states, b), state_at(states, b), seeds[b], whole)
+        reset_run(program_at(programs, states, b), state_at(states, b), seeds[b], whole)
 
 
 @jit
-def _reset(program: Any, state: Any, seed: int, whole: Any) -> None:
-    clock = state.clock[0]
-    clock.now = 0
-    clock.seed = seed
-    clock.serial = 0
-    clock.cursor = 0
-    clock.pods = 0
-    clock.active = 0
-    clock.backoff = 0
-    clock.waiting = 0
-    clock.timers = 0
-    clock.dirty_first = 0
-    clock.dirty = 0
-    clock.racing = 0
-    clock.apply_at = 0
-    clock.late = 0
-    clock.choices = 0
-    clock.start_node = 0
-    clock.flush_armed = 0
-    clock.nominees = 0
-    clock.sets = 0
-    clock.status = MORE
+def reset_run(program: Any, state: Any, seed: int, whole: Any) -> None:
+    """Set one run back to the time before the first event."""
+    _reset_clock(state.clock[0], seed)
     for n in range(program.header[0].nodes):
         used = state.nodes[n]
         used.cpu = 0
@@ -174,9 +164,8 @@ def _reset(program: Any, state: Any, seed: int, whole: Any) -> None:
         workload.deadline_at = UNSET
     for t in range(program.header[0].templates):
         _reset_set(program, state, t)
-        if program.header[0].terms > 0:
-            for n in range(program.header[0].nodes):
-                state.placed[t, n] = 0
+    if program.header[0].terms > 0:
+        _reset_counts(program, state)
     for job in range(jobs):
         s = program.header[0].templates + job
         _clear_set(state.sets[s], program.header[0].workloads + job)
@@ -184,6 +173,40 @@ def _reset(program: Any, state: Any, seed: int, whole: Any) -> None:
         reset_rules(program, state)
         if program.header[0].admission:
             reset_admission(program, state)
+
+
+@jit
+def _reset_clock(clock: Any, seed: int) -> None:
+    clock.now = 0
+    clock.seed = seed
+    clock.serial = 0
+    clock.cursor = 0
+    clock.pods = 0
+    clock.active = 0
+    clock.active_first = 0
+    clock.active_heap = 0
+    clock.changes = 0
+    clock.backoff = 0
+    clock.waiting = 0
+    clock.timers = 0
+    clock.dirty_first = 0
+    clock.dirty = 0
+    clock.racing = 0
+    clock.apply_at = 0
+    clock.late = 0
+    clock.choices = 0
+    clock.start_node = 0
+    clock.flush_armed = 0
+    clock.nominees = 0
+    clock.sets = 0
+    clock.status = MORE
+
+
+@jit
+def _reset_counts(program: Any, state: Any) -> None:
+    for t in range(program.header[0].templates):
+        for n in range(program.header[0].nodes):
+            state.placed[t, n] = 0
     for t in range(program.header[0].terms):
         for d in range(program.terms[t].areas):
             state.crowds[t, d] = 0
@@ -213,6 +236,8 @@ def _reset_set(program: Any, state: Any, t: int) -> None:
     row.template = t
     row.spec_owner = t
     row.keeps = UNSET
+    row.refused_at = UNSET
+    row.refused = UNSET
     compute_requests(program.templates[t], program.containers, program.containers, row)
     if program.header[0].lifecycles > 0:
         row.spec_owner = _first_with_spec(program, state, t)
@@ -252,7 +277,7 @@ def advance(
         program = program_at(programs, states, b)
         state = state_at(states, b)
         clock = state.clock[0]
-        clock.status = _advance(program, state, until[b], max_events, whole)
+        clock.status = advance_run(program, state, until[b], max_events, whole)
 
 
 @jit
@@ -265,7 +290,11 @@ def _timers_of_one_event(program: Any, whole: Any) -> int:
 
 
 @jit
-def _advance(program: Any, state: Any, until: int, max_events: int, whole: Any) -> int:
+def advance_run(program: Any, state: Any, until: int, max_events: int, whole: Any) -> int:
+    """Run one run as `advance` does, and return its new `clock.status`.
+
+    A kernel of another entry sets a run back and runs it while its arrays are at hand.
+    """
     clock = state.clock[0]
     margin = _timers_of_one_event(program, whole)
     events = 0

@@ -32,6 +32,7 @@ __all__ = [
     "count_rejection",
     "count_rejections",
     "passes",
+    "repeat_rejections",
 ]
 
 
@@ -59,6 +60,20 @@ def count_rejections(program: Any, state: Any, p: int) -> None:
 
 
 @rare
+def repeat_rejections(state: Any, p: int, q: int) -> None:
+    """Give pod `p` the reasons for which pod `q` was rejected."""
+    pod = state.pods[p]
+    other = state.pods[q]
+    pod.rejected_fit = other.rejected_fit
+    pod.rejected_spread = other.rejected_spread
+    pod.rejected_affinity = other.rejected_affinity
+    pod.rejected_ports = other.rejected_ports
+    pod.rejected_claims = other.rejected_claims
+    for reason in range(state.rejections.shape[1]):
+        state.rejections[p, reason] = state.rejections[q, reason]
+
+
+@jit
 def count_rejection(program: Any, state: Any, p: int, n: int, first: int) -> None:
     """Count in a pod's row, from `first` on, why it cannot go to a node.
 
@@ -104,7 +119,7 @@ def passes(program: Any, state: Any, p: int, n: int) -> bool:
     )
 
 
-@rare
+@jit
 def blames_preemptable(program: Any, state: Any, p: int, n: int) -> bool:
     """Say whether what rejects a node could be helped by fewer pods on it.
 

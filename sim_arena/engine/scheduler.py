@@ -23,7 +23,7 @@ from sim_arena.engine.plugins import (
 )
 from sim_arena.engine.program import PASSES
 from sim_arena.engine.queue import fail
-from sim_arena.engine.rejections import count_rejections, passes
+from sim_arena.engine.rejections import count_rejections, passes, repeat_rejections
 from sim_arena.engine.standing import kept_row, standing
 from sim_arena.engine.state import FEASIBLE, NO_NODES, RAW, SCORE, STALE, UNSCHEDULABLE
 from sim_arena.engine.verdicts import clear_verdicts, judge, looks_at_others
@@ -56,6 +56,11 @@ def schedule(program: Any, state: Any, p: int, whole: Any, wanted: Any) -> None:
             if volume_binding.is_held_up(program, state, p):
                 fail(state, p)
                 return
+    if _was_just_refused(program, state, pod.template, whole):
+        pod.message = UNSCHEDULABLE
+        repeat_rejections(state, p, state.sets[pod.template].refused)
+        fail(state, p)
+        return
     feasible = 0
     if whole is not None and state.clock[0].nominees > 0:
         feasible = _find_beside_nominees(program, state, p)
@@ -67,6 +72,22 @@ def schedule(program: Any, state: Any, p: int, whole: Any, wanted: Any) -> None:
         _reject(program, state, p, whole, wanted)
     else:
         bind(program, state, p, _best_node(program, state, p, feasible, whole, wanted), whole)
+
+
+@jit
+def _was_just_refused(program: Any, state: Any, template: int, whole: Any) -> bool:
+    """Say whether no node could take the last pod of a template, and nothing has changed since.
+
+    Then none can take this one either: a deleted pod's end wakes all that wait for room, and
+    most of them wait in vain. Where pods may preempt, other pods' nominations count as well, and
+    claims may have been bound.
+    """
+    if state.sets[template].refused_at != state.clock[0].changes:
+        return False
+    if whole is None:
+        return True
+    header = program.header[0]
+    return not header.preempts and not header.claims and program.templates[template].daemon == UNSET
 
 
 @rare
@@ -98,7 +119,7 @@ def _find_own_node(program: Any, state: Any, p: int) -> int:
     judge(program, state, pod.template)
     if not passes(program, state, p, pod.ordinal):
         return 0
-    state.room[0].feasible = pod.ordinal
+    state.lanes[FEASIBLE, 0] = pod.ordinal
     return 1
 
 
@@ -118,6 +139,8 @@ def _reject(program: Any, state: Any, p: int, whole: Any, wanted: Any) -> None:
         clear_verdicts(program, state)
         count_rejections(program, state, p)
         fail(state, p)
+    state.sets[pod.template].refused_at = state.clock[0].changes
+    state.sets[pod.template].refused = p
 
 
 @jit
@@ -140,7 +163,7 @@ def find_feasible(program: Any, state: Any, template: int, whole: Any) -> int:
     total = program.header[0].nodes
     limit = _limit(total)
     record = program.templates[template]
-    kept = kept_row(program, state, template)
+    kept = state.kept[kept_row(program, state, template)]
     lanes = state.lanes
     judged = False
     ports = False

@@ -22,13 +22,13 @@ __all__ = ["forget_standing", "kept_row", "standing"]
 
 
 @jit
-def kept_row(program: Any, state: Any, template: int) -> Any:
-    """Return the template's row of `state.kept`; templates share the rows if they are many."""
+def kept_row(program: Any, state: Any, template: int) -> int:
+    """Return which row of `state.kept` is the template's; if they are many they share the rows."""
     rows = state.kept.shape[0]
     row = template if template < rows else template % rows
     if state.sets[row].keeps != template:
         _take_over(program, state, row, template)
-    return state.kept[row]
+    return row
 
 
 @rare
@@ -41,6 +41,7 @@ def _take_over(program: Any, state: Any, row: int, template: int) -> None:
 @jit
 def forget_standing(program: Any, state: Any, n: int) -> None:
     """Forget what is kept of a node whose pods have changed."""
+    state.clock[0].changes += 1
     for row in range(min(state.kept.shape[0], program.header[0].templates)):
         state.kept[row, n] = STALE
 

@@ -57,6 +57,8 @@ CLOCK = _record(
     ("cursor", "i8"),  # the next application
     ("pods", "i8"),
     ("active", "i8"),
+    ("active_first", "i8"),  # where the active queue begins: see queue.py
+    ("active_heap", "i8"),  # whether it is a heap; else it is sorted
     ("backoff", "i8"),
     ("waiting", "i8"),
     ("timers", "i8"),
@@ -69,6 +71,7 @@ CLOCK = _record(
     ("order", "i8"),  # random bits that they are drawn from
     ("start_node", "i8"),
     ("flush_armed", "i8"),
+    ("changes", "i8"),  # how often what the filters look at has changed
     ("nominees", "i8"),
     ("sets", "i8"),
     ("status", "i8"),
@@ -106,6 +109,8 @@ SET_STATE = _record(
     ("scored_memory", "i8"),
     ("placed_cpu", "i8"),
     ("placed_memory", "i8"),
+    ("refused_at", "i8"),  # `clock.changes` when no node could take a pod of this template
+    ("refused", "i8"),  # that pod
     ("keeps", "i8"),  # the template that has this row's number in `kept`
 )
 WORKLOAD_STATE = _record(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from sim_arena.engine.jit import jit
+from sim_arena.engine.state import FEASIBLE, RAW
 
 __all__ = ["WEIGHT", "score"]
 
@@ -21,4 +22,4 @@ def score(program: Any, state: Any, template: int, feasible: int) -> None:
     """Give each feasible node its score; it is not normalised."""
     row = program.static[program.templates[template].mask]
     for i in range(feasible):
-        state.room[i].raw = row[state.room[i].feasible].images
+        state.lanes[RAW, i] = row[state.lanes[FEASIBLE, i]].images
