@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from benchmarks.figures import Figure
 
-PARTS = ("windows", "steps", "placing", "production", "starting")
+PARTS = (
+    "windows",
+    "steps",
+    "placing",
+    "real",
+    "production",
+    "growing",
+    "memory",
+    "starting",
+)
 
 
 def main(chosen: list[str]) -> int:

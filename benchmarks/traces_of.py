@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from traces import Trace
 
-__all__ = ["crowd", "openb"]
+__all__ = ["contest", "crowd", "openb", "rollouts"]
 
 GPU = "example.com/gpu-milli"  # shares of GPUs, as the recorded cluster gave them out
 _MI = 1 << 20
@@ -32,20 +32,45 @@ def _trace(events: list[Any], lifecycles: Any = None) -> Trace:
 
 def crowd(pods: int) -> Trace:
     """A trace with one Deployment of `pods` small pods."""
-    requests = {"cpu": "100m", "memory": "128Mi"}
+    return _trace([{"ts": 0, "applied_objs": [_deployment(pods, "100m")], "deleted_objs": []}])
+
+
+def contest(pods: int) -> Trace:
+    """Pods that each take a cpu, and run for 10 to 50 s: more than have room."""
+    lifecycles = {
+        ("apps/v1.Deployment", "default/crowd"): {
+            0: [{"Finished": [0, 10 * (1 + n % 5)]} for n in range(pods)]
+        }
+    }
+    event = {"ts": 0, "applied_objs": [_deployment(pods, "1")], "deleted_objs": []}
+    end = {"ts": 600, "applied_objs": [], "deleted_objs": []}
+    return _trace([event, end], lifecycles)
+
+
+def rollouts(count: int) -> Trace:
+    """One Deployment of three pods that is rolled out `count` times."""
+    return _trace(
+        [
+            {"ts": n, "applied_objs": [_deployment(3, f"{100 + n}m")], "deleted_objs": []}
+            for n in range(count)
+        ]
+    )
+
+
+def _deployment(replicas: int, cpu: str) -> dict[str, Any]:
+    requests = {"cpu": cpu, "memory": "128Mi"}
     container = {"name": "app", "image": "app", "resources": {"requests": requests}}
     labels = {"app": "crowd"}
-    deployment = {
+    return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {"name": "crowd", "namespace": "default"},
         "spec": {
-            "replicas": pods,
+            "replicas": replicas,
             "selector": {"matchLabels": labels},
             "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
         },
     }
-    return _trace([{"ts": 0, "applied_objs": [deployment], "deleted_objs": []}])
 
 
 def openb(folder: Path) -> tuple[Trace, list[Node]]:

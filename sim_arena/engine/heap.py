@@ -6,12 +6,11 @@ from typing import Any
 
 from sim_arena.engine.jit import jit
 
-__all__ = ["before", "copy", "pop", "push"]
+__all__ = ["pop", "push"]
 
 
 @jit
-def before(heap: Any, i: int, j: int) -> bool:
-    """Say whether entry `i` comes before entry `j`."""
+def _before(heap: Any, i: int, j: int) -> bool:
     if heap[i].a != heap[j].a:
         return heap[i].a < heap[j].a
     if heap[i].b != heap[j].b:
@@ -20,8 +19,7 @@ def before(heap: Any, i: int, j: int) -> bool:
 
 
 @jit
-def copy(heap: Any, to: int, source: int) -> None:
-    """Write one entry over another."""
+def _copy(heap: Any, to: int, source: int) -> None:
     heap[to].a = heap[source].a
     heap[to].b = heap[source].b
     heap[to].c = heap[source].c
@@ -37,18 +35,18 @@ def push(heap: Any, size: int) -> None:
 
     The slot after it, `heap[size + 1]`, holds the entry while others make room for it.
     """
-    if size == 0 or not before(heap, size, (size - 1) >> 1):
+    if size == 0 or not _before(heap, size, (size - 1) >> 1):
         return
     hole = size
     entry = size + 1
-    copy(heap, entry, size)
+    _copy(heap, entry, size)
     while hole > 0:
         parent = (hole - 1) >> 1
-        if not before(heap, entry, parent):
+        if not _before(heap, entry, parent):
             break
-        copy(heap, hole, parent)
+        _copy(heap, hole, parent)
         hole = parent
-    copy(heap, hole, entry)
+    _copy(heap, hole, entry)
 
 
 @jit
@@ -61,17 +59,17 @@ def pop(heap: Any, size: int) -> None:
     if last == 0:
         return
     first = size
-    copy(heap, first, 0)
+    _copy(heap, first, 0)
     hole = 0
     while True:
         child = 2 * hole + 1
         if child >= last:
             break
-        if child + 1 < last and before(heap, child + 1, child):
+        if child + 1 < last and _before(heap, child + 1, child):
             child += 1
-        if not before(heap, child, last):
+        if not _before(heap, child, last):
             break
-        copy(heap, hole, child)
+        _copy(heap, hole, child)
         hole = child
-    copy(heap, hole, last)
-    copy(heap, last, first)
+    _copy(heap, hole, last)
+    _copy(heap, last, first)

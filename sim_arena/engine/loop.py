@@ -183,8 +183,6 @@ def _reset_clock(clock: Any, seed: int) -> None:
     clock.cursor = 0
     clock.pods = 0
     clock.active = 0
-    clock.active_first = 0
-    clock.active_heap = 0
     clock.changes = 0
     clock.backoff = 0
     clock.waiting = 0

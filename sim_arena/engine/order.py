@@ -17,7 +17,6 @@ from typing import Any
 
 from sim_arena.engine.choice import ORDER, draw, draw_quickly
 from sim_arena.engine.jit import jit
-from sim_arena.engine.queue import first_stamp
 
 __all__ = ["APPLY", "CONTROL", "SCHEDULE", "delay", "next_actor", "see_races"]
 
@@ -93,7 +92,7 @@ def next_actor(program: Any, state: Any) -> int:
     """Return who acts next in a moment in which the order matters, and move its clock there."""
     clock = state.clock[0]
     actor = SCHEDULE
-    time = first_stamp(state) if clock.active > 0 else _FAR
+    time = state.active[0].b if clock.active > 0 else _FAR
     if clock.backoff > 0 and clock.serial < time:
         time = clock.serial  # an idle scheduler takes pods out of back-off
     if clock.dirty > 0:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sim_arena.engine.heap import before, copy, pop, push
+from sim_arena.engine.heap import pop, push
 from sim_arena.engine.jit import jit, rare
 from sim_arena.engine.program import NS, REQUIRED_ANTI
 from sim_arena.engine.state import ACTIVE, BACKOFF, FLUSH, NOWHERE, PENDING, WAITING
@@ -19,7 +19,6 @@ from traces.arithmetic import UNSET
 __all__ = [
     "arrive",
     "fail",
-    "first_stamp",
     "flush_leftovers",
     "forget",
     "next_pod",
@@ -39,51 +38,13 @@ def _to_active(program: Any, state: Any, p: int) -> None:
     clock = state.clock[0]
     pod = state.pods[p]
     pod.queue = ACTIVE
-    if clock.active == 0:
-        clock.active_first = 0
-        clock.active_heap = 0
-    end = clock.active_first + clock.active
-    if end + 2 > state.active.shape[0]:
-        _move_to_front(state)
-        end = clock.active
-    entry = state.active[end]
+    entry = state.active[clock.active]
     entry.a = -program.templates[pod.template].priority
     entry.b = pod.stamp
     entry.c = 0
     entry.pod = p
-    if clock.active > 0 and not clock.active_heap and before(state.active, end, end - 1):
-        _move_to_front(state)
-        clock.active_heap = 1
-        copy(state.active, clock.active, end)
-    if clock.active_heap:
-        push(state.active, clock.active)
+    push(state.active, clock.active)
     clock.active += 1
-
-
-@rare
-def _move_to_front(state: Any) -> None:
-    clock = state.clock[0]
-    if clock.active_first > 0:
-        for i in range(clock.active):
-            copy(state.active, i, clock.active_first + i)
-        clock.active_first = 0
-
-
-@jit
-def _pop_active(state: Any) -> int:
-    """Take the first entry out of the active queue, and return its pod.
-
-    Pods mostly come in the order in which they are to be tried. So the queue is a sorted run of
-    entries from `clock.active_first` on, until an entry comes that belongs before the last one:
-    then it is a heap (as a sorted run is one already) until it is empty.
-    """
-    clock = state.clock[0]
-    clock.active -= 1
-    if clock.active_heap:
-        pop(state.active, clock.active + 1)
-        return state.active[clock.active].pod
-    clock.active_first += 1
-    return state.active[clock.active_first - 1].pod
 
 
 @jit
@@ -277,21 +238,17 @@ def flush_leftovers(program: Any, state: Any) -> None:
 
 
 @jit
-def first_stamp(state: Any) -> int:
-    """Return the stamp of the first entry in the active queue, which must not be empty."""
-    return state.active[state.clock[0].active_first].b
-
-
-@jit
 def next_pod(state: Any) -> int:
     """Take the next pod to be scheduled, or -1: from back-off only when none is active."""
     clock = state.clock[0]
-    if clock.backoff > 0 and clock.active > 0 and first_stamp(state) > clock.serial:
+    if clock.backoff > 0 and clock.active > 0 and state.active[0].b > clock.serial:
         p = _next_in_backoff(state)  # the active ones have not come yet
         if p != -1:
             return p
     while clock.active > 0:
-        p = _pop_active(state)
+        pop(state.active, clock.active)
+        clock.active -= 1
+        p = state.active[clock.active].pod
         if state.pods[p].queue == ACTIVE and state.pods[p].phase == PENDING:
             state.pods[p].queue = NOWHERE
             return p

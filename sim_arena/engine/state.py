@@ -57,8 +57,6 @@ CLOCK = _record(
     ("cursor", "i8"),  # the next application
     ("pods", "i8"),
     ("active", "i8"),
-    ("active_first", "i8"),  # where the active queue begins: see queue.py
-    ("active_heap", "i8"),  # whether it is a heap; else it is sorted
     ("backoff", "i8"),
     ("waiting", "i8"),
     ("timers", "i8"),
