@@ -24,12 +24,14 @@ from sim_arena.engine.plugins import (
 from sim_arena.engine.program import PASSES
 from sim_arena.engine.queue import fail
 from sim_arena.engine.rejections import count_rejections, passes, repeat_rejections
-from sim_arena.engine.standing import kept_row, standing
-from sim_arena.engine.state import FEASIBLE, NO_NODES, RAW, SCORE, STALE, UNSCHEDULABLE
+from sim_arena.engine.standing import kept_row, renew
+from sim_arena.engine.state import FEASIBLE, NO_NODES, RAW, SCORE, UNSCHEDULABLE
 from sim_arena.engine.verdicts import clear_verdicts, judge, looks_at_others
 from traces.arithmetic import UNSET
 
 __all__ = ["find_feasible", "schedule", "score_nodes"]
+
+_SHOWN = 32  # nodes
 
 
 @jit
@@ -162,48 +164,84 @@ def find_feasible(program: Any, state: Any, template: int, whole: Any) -> int:
     clock = state.clock[0]
     total = program.header[0].nodes
     limit = _limit(total)
-    record = program.templates[template]
-    kept = state.kept[kept_row(program, state, template)]
-    lanes = state.lanes
-    judged = False
-    ports = False
+    row = kept_row(program, state, template)
+    choosy = False
     if whole is not None:
+        record = program.templates[template]
         judged = looks_at_others(program, template)
         if judged:
             judge(program, state, template)
-        ports = record.end_ports > record.first_ports
+        choosy = judged or record.end_ports > record.first_ports
     found = 0
     looked = 0
     n = clock.start_node
-    while looked < total:
-        score = kept[n]
-        if score == STALE:
-            score = standing(program, state, template, n)
-            kept[n] = score
-        if (
-            score >= 0
-            and (not judged or state.room[n].verdict == PASSES)
-            and (not ports or node_ports.are_free(program, state, template, n))
-        ):
-            if found == limit:
-                break
-            lanes[FEASIBLE, found] = n
-            lanes[SCORE, found] = score
-            found += 1
-        looked += 1
-        n += 1
-        if n == total:
-            n = 0
+    while looked < total and found < limit:
+        # So many nodes can be looked at without finding too many.
+        end = n + min(limit - found, total - looked, total - n)
+        renew(program, state, row, template, n, end)
+        if choosy:
+            found = _take_if_passed(program, state, row, template, n, end, found)
+        else:
+            found = _take(state, row, n, end, found)
+        looked += end - n
+        n = end if end < total else 0
     if limit < total:
+        while looked < total:  # on to the next feasible one
+            renew(program, state, row, template, n, n + 1)
+            if state.kept[row, n] >= 0:
+                if not choosy or _is_passed(program, state, template, n):
+                    break
+            looked += 1
+            n = n + 1 if n + 1 < total else 0
         clock.start_node = (clock.start_node + looked) % total
     return found
+
+
+@jit
+def _take(state: Any, row: int, first: int, end: int, found: int) -> int:
+    """Add the nodes from `first` to `end - 1` that have room to the `found` feasible ones.
+
+    Each is written, and the next one over it where it has no room: that needs no branches.
+    """
+    kept = state.kept
+    lanes = state.lanes
+    for n in range(first, end):
+        score = kept[row, n]
+        lanes[FEASIBLE, found] = n
+        lanes[SCORE, found] = score
+        found += 1 if score >= 0 else 0
+    return found
+
+
+@rare
+def _take_if_passed(
+    program: Any, state: Any, row: int, template: int, first: int, end: int, found: int
+) -> int:
+    """Do the same where the plugins that look at other pods have a say."""
+    for n in range(first, end):
+        if state.kept[row, n] >= 0 and _is_passed(program, state, template, n):
+            state.lanes[FEASIBLE, found] = n
+            state.lanes[SCORE, found] = state.kept[row, n]
+            found += 1
+    return found
+
+
+@jit
+def _is_passed(program: Any, state: Any, template: int, n: int) -> bool:
+    """Say whether the plugins that look at other pods let a pod go to a node.
+
+    `judge` must have written their verdicts where there are such plugins for the template.
+    """
+    if looks_at_others(program, template) and state.room[n].verdict != PASSES:
+        return False
+    return node_ports.are_free(program, state, template, n)
 
 
 @jit
 def score_nodes(program: Any, state: Any, template: int, feasible: int, whole: Any) -> None:
     """Add the other plugins' scores of the feasible nodes, weighted, to the lane `SCORE`.
 
-    The sums are left in `state.room[].score` too, for those who look at a run.
+    The sums of small clusters are left in `state.room[].score`, for those who look at a run.
     """
     record = program.templates[template]
     if record.end_soft > record.first_soft:
@@ -226,8 +264,9 @@ def score_nodes(program: Any, state: Any, template: int, feasible: int, whole: A
         taint_toleration.score(program, state, template, feasible)
         taint_toleration.normalize(state, feasible)
         _add(state, taint_toleration.WEIGHT, feasible)
-    for i in range(feasible):
-        state.room[i].score = state.lanes[SCORE, i]
+    if feasible <= _SHOWN:
+        for i in range(feasible):
+            state.room[i].score = state.lanes[SCORE, i]
 
 
 @jit

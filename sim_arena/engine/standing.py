@@ -18,7 +18,7 @@ from sim_arena.engine.plugins import (
 from sim_arena.engine.program import PASSES
 from sim_arena.engine.state import NO_ROOM, STALE
 
-__all__ = ["forget_standing", "kept_row", "standing"]
+__all__ = ["forget_standing", "kept_row", "renew"]
 
 
 @jit
@@ -47,7 +47,15 @@ def forget_standing(program: Any, state: Any, n: int) -> None:
 
 
 @jit
-def standing(program: Any, state: Any, template: int, n: int) -> int:
+def renew(program: Any, state: Any, row: int, template: int, first: int, end: int) -> None:
+    """Look at those of the nodes from `first` to `end - 1` that have changed since."""
+    for n in range(first, end):
+        if state.kept[row, n] == STALE:
+            state.kept[row, n] = _standing(program, state, template, n)
+
+
+@jit
+def _standing(program: Any, state: Any, template: int, n: int) -> int:
     """Return the weighted sum of a node's scores that change with the node only, or `NO_ROOM`."""
     record = program.templates[template]
     if program.static[record.mask, n].reason != PASSES:
