@@ -238,6 +238,8 @@ class Templates:
             self.masks.append(node_uses(spec, self._nodes))
             self.taints.append([0] * len(self._nodes))
             self.preferences.append([0] * len(self._nodes))
+            if self._images:
+                self.images.append([0] * len(self._nodes))
         return self._mask_numbers[key]
 
     def _add_containers(self, ref: WorkloadRef, spec: Object, annotations: Object) -> None:

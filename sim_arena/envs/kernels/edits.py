@@ -7,7 +7,7 @@ same rows are edited, by the same functions of `traces.arithmetic`.
 from typing import Any
 
 from sim_arena.engine.jit import jit
-from sim_arena.engine.program import REGULAR
+from sim_arena.engine.program import REGULAR, STATEFUL_SET
 from sim_arena.envs.kernels.plain import count_of, pair_of
 from sim_arena.envs.kernels.records import CPU
 from traces.arithmetic import UNSET
@@ -58,6 +58,8 @@ def _edit_record(record: Any, choice: Any) -> bool:
 def edit_replicas(program: Any, w: int, choice: Any) -> bool:
     """Edit a workload's replicas wherever it is applied; say if any changed."""
     changed = False
+    if program.workloads[w].kind > STATEFUL_SET:
+        return False  # it has none
     for a in range(program.header[0].applications):
         record = program.applications[a]
         if record.workload == w and record.template != UNSET:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from sim_arena.engine.jit import jit, rare
+from sim_arena.engine.job_pods import own_set
 from sim_arena.engine.loop import program_at, state_at
-from sim_arena.engine.program import NS, POD, STATEFUL_SET
+from sim_arena.engine.program import DAEMON_SET, JOB, NS, PASSES, POD, STATEFUL_SET
 from sim_arena.engine.state import (
     FAILED,
     FULL,
@@ -81,7 +82,7 @@ def _see_pods(tables: Any, own: Any, program: Any, state: Any, b: int) -> Any:
     ready, pending, total, failed, restarts = 0, 0, 0, 0, 0
     for p in range(state.clock[0].pods):
         pod = state.pods[p]
-        if pod.workload == w and pod.phase != GONE:
+        if pod.phase != GONE and program.workloads[pod.workload].owner == w:
             total += 1
             ready += pod.ready
             restarts += pod.restarts
@@ -134,10 +135,16 @@ def _refused(program: Any, state: Any, w: int) -> int:
     """
     workload = program.workloads[w]
     missing = 0
+    for job in range(workload.first_job, workload.end_job):
+        missing += _missing_of_job(program, state, job)
     for s in range(workload.first_template, workload.end_template):
         if state.admission[s].refused == NOT_REFUSED:
             continue
-        if workload.kind == POD:
+        if workload.kind == JOB:
+            missing += _missing_of_job(program, state, w)
+        elif workload.kind == DAEMON_SET:
+            missing += max(0, _desired(program, state, w) - state.sets[s].active)
+        elif workload.kind == POD:
             missing += 1
         elif workload.kind == STATEFUL_SET:
             wanted = program.applications[state.workloads[w].application].replicas
@@ -145,6 +152,30 @@ def _refused(program: Any, state: Any, w: int) -> int:
         elif state.sets[s].exists:
             missing += max(0, state.sets[s].replicas - state.sets[s].active)
     return missing
+
+
+@jit
+def _missing_of_job(program: Any, state: Any, w: int) -> int:
+    s = own_set(program, w)
+    job = state.workloads[w]
+    if not job.exists or state.admission[s].refused == NOT_REFUSED:
+        return 0
+    return max(0, program.applications[job.application].replicas - state.sets[s].active)
+
+
+@jit
+def _desired(program: Any, state: Any, w: int) -> int:
+    """Return how many pods there should be: see `engine.observe`."""
+    workload = state.workloads[w]
+    if not workload.exists:
+        return 0
+    if program.workloads[w].kind != DAEMON_SET:
+        return program.applications[workload.application].replicas
+    uses = program.static[program.templates[workload.template].daemon]
+    desired = 0
+    for n in range(program.header[0].nodes):
+        desired += uses[n].reason == PASSES
+    return desired
 
 
 @jit
@@ -240,8 +271,7 @@ def _see_nodes(tables: Any, own: Any, program: Any, state: Any, b: int) -> None:
 @jit
 def _see_desired(tables: Any, own: Any, program: Any, state: Any, b: int) -> None:
     """Write how many replicas are asked for, and which actions would move that."""
-    workload = state.workloads[tables.questions[own.episodes[b].problem].workload]
-    desired = program.applications[workload.application].replicas if workload.exists else 0
+    desired = _desired(program, state, tables.questions[own.episodes[b].problem].workload)
     _count(tables, own.rows[b], tables.columns[0].desired, desired)
     for k in range(tables.counts.shape[0]):
         choice = tables.choices[tables.counts[k]]
