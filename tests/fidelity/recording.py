@@ -6,6 +6,7 @@ elapsed delays are the same on both sides. Pauses in which nothing would happen 
 
 import time
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple, Self
 
 from tests.cluster.api import Json
@@ -127,7 +128,7 @@ class _TimedReplay(Replay):
             self.state, _ = self._settler.look()
             self._learn(self.state)
             if not any(timers(self.state)):
-                raise
+                self.state = self._settler.wait(on_look=self._learn)
 
     def _learn(self, state: State) -> None:
         """Learn who owns whom, of those too that came and went between two looks."""
@@ -183,7 +184,8 @@ def record(plane: ControlPlane, watcher: Watcher, scenario: Scenario, prefix: st
     )
     dues = [step.due for step in timeline(scenario.trace, options)]
     # Seen at the end of the pause, when what has a delay is over.
-    ends = [due - _BEFORE_NEXT_S for due in dues[1:]] + [dues[-1] + scenario.tail]
+    befores = [max(due, after - _BEFORE_NEXT_S) for due, after in pairwise(dues)]
+    ends = [*befores, dues[-1] + scenario.tail]
     moments: list[Moment] = []
     if scenario.replay == "plain":
         _await_end_of_namespaces(plane)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tests.cluster.build import versions
 from tests.cluster.harness import ControlPlane
+from tests.cluster.settle import NotSettledError
 from tests.fidelity.comparison import COMPARISONS, DELAYS, compare, explain
 from tests.fidelity.recording import Recording, record
 from tests.fidelity.scenarios import make_scenario
@@ -57,7 +58,12 @@ def play(seeds: Iterable[int], folder: Path, switches: Switches) -> Iterator[Rec
                     plane = stack.enter_context(ControlPlane())
                     watcher = stack.enter_context(Watcher(plane.api))
                 played += 1
-                recording = record(plane, watcher, scenario, f"v{seed}")
+                try:
+                    recording = record(plane, watcher, scenario, f"v{seed}")
+                except NotSettledError as error:
+                    _say(f"{seed}: left out, {error}")
+                    played = 0  # the next one gets a new control plane
+                    continue
                 write([recording_row(recording, known)], RECORDINGS, path)
             yield from map(recording_of, read([path]))
 
