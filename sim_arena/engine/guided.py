@@ -15,7 +15,7 @@ This is a loop of its own, so the ordinary one costs nothing more.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from sim_arena.engine import loop
 from sim_arena.engine.applications import apply_next
 from sim_arena.engine.jit import entry, jit, rare
 from sim_arena.engine.lifecycle import delete_pod, notice_workload
-from sim_arena.engine.program import DEPLOYMENT, Arrays
+from sim_arena.engine.program import CRON_JOB, DEPLOYMENT, JOB, Arrays
 from sim_arena.engine.replicaset import precedence, rank
 from sim_arena.engine.scheduler import schedule
 from sim_arena.engine.state import (
@@ -41,6 +41,9 @@ from sim_arena.engine.state import (
     allocate,
 )
 from traces.arithmetic import UNSET
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["FAR", "NOT_BEST", "NOT_FIRST", "REAL_POD", "STEP", "Guide", "Guided"]
 
@@ -98,14 +101,15 @@ class Guided:
     Args:
         arrays: the programs' arrays, stacked; their applications have the real times.
         guide: stacked likewise.
+        seeds: of the choices that cannot be guided.
     """
 
-    def __init__(self, arrays: Arrays, guide: Guide) -> None:
+    def __init__(self, arrays: Arrays, guide: Guide, seeds: Sequence[int]) -> None:
         self._arrays = arrays
         self.guide = guide
         self.state = allocate(arrays, guide.row_of.shape[1])
         self._runs = len(arrays.header)
-        loop.reset(arrays, self.state, np.zeros(self._runs, np.int64), _WHOLE, 0, self._runs)
+        loop.reset(arrays, self.state, np.array(seeds, np.int64), _WHOLE, 0, self._runs)
 
     def advance(self, until_ns: int) -> None:
         """Run up to and including a time.
@@ -201,13 +205,19 @@ def _note_timer(guide: Any, timer: Any) -> None:
 
 @jit
 def _next_row(guide: Any, s: int, ordinal: int) -> int:
-    """Return the first real pod of a set that the engine has not made yet, or UNSET."""
+    """Return the first real pod of a set that the engine has not made yet, or UNSET.
+
+    Of a DaemonSet's pods that were never bound the ordinal is not known: any will do.
+    """
+    anyone = UNSET
     for row in range(guide.counts[0]):
         real = guide.pods[row]
         if real.set == s and real.pod == UNSET:
-            if real.ordinal == UNSET or real.ordinal == ordinal:
+            if real.ordinal == ordinal:
                 return row
-    return UNSET
+            if real.ordinal == UNSET and anyone == UNSET:
+                anyone = row
+    return anyone
 
 
 @jit
@@ -283,11 +293,18 @@ def _control_time(program: Any, state: Any, guide: Any, thing: int) -> int:
             return _first_deletion(state, guide, thing)
         return 0
     w = thing - sets
-    if not state.workloads[w].exists:
+    if _leaves_garbage(program, state, w):
         return _first_garbage(program, state, guide, w)
     if program.workloads[w].kind == DEPLOYMENT:
         return _next_step(guide, w)
     return 0
+
+
+@jit
+def _leaves_garbage(program: Any, state: Any, w: int) -> bool:
+    """Say whether a workload is deleted, and its pods are to follow it."""
+    kind = program.workloads[w].kind
+    return not state.workloads[w].exists and kind != JOB and kind != CRON_JOB
 
 
 @jit
@@ -411,7 +428,7 @@ def _control(program: Any, state: Any, guide: Any, place: int, whole: Any) -> bo
             return True
         return loop.sync_next(program, state, whole)
     w = thing - sets
-    if not state.workloads[w].exists:
+    if _leaves_garbage(program, state, w):
         _leave_queue(state)
         state.workloads[w].dirty = 0
         _collect(program, state, guide, w)

@@ -9,10 +9,10 @@ import numpy as np
 
 from sim_arena.engine.guided import FAR, NOT_BEST, REAL_POD, STEP, Guide, Guided
 from sim_arena.engine.observe import status
-from sim_arena.engine.program import DEPLOYMENT, Program
+from sim_arena.engine.program import CRON_JOB, DEPLOYMENT, Program
 from sim_arena.engine.stack import stack
 from sim_arena.engine.state import DONE, GONE, PENDING, State
-from tests.fidelity.account import Account, RealPod
+from tests.fidelity.account import Account, RealPod, Thing
 from tests.fidelity.delays import Delay, delays
 from tests.fidelity.embedded import compile_recording
 from tests.fidelity.recording import Application, Recording
@@ -72,7 +72,7 @@ def guide(recording: Recording, attempts: int = ATTEMPTS) -> Guidance:
     program = with_real_times(account)
     known = _known_pods(program, account)
     guides = [_guide(program, account, known, attempt) for attempt in range(attempts)]
-    runs = Guided(stack([program] * attempts), _side_by_side(guides))
+    runs = Guided(stack([program] * attempts), _side_by_side(guides), range(attempts))
     found: list[list[Verdict]] = [[] for _ in range(attempts)]
     for moment in recording.moments:
         runs.advance(moment.seen)
@@ -104,14 +104,17 @@ def with_real_times(account: Account) -> Program:
     """Compile a scenario; every object is applied when it really was."""
     program = compile_recording(account.recording)
     applications = program.arrays.applications.copy()
+    workloads = {str(ref) for ref in program.workloads}
+    left = list(account.recording.applications)
     played = 0
-    left = iter(account.recording.applications)
     for row in applications:
         wanted = "" if row["rule"] > 0 else str(program.workloads[row["workload"]])
-        real = next((a for a in left if _is_of(a, wanted)), None)
-        if real is None:
+        place = _place(left, wanted, workloads)
+        if place is not None:
+            row["time"] = account.took_effect(left[place])
+            del left[: place + 1]
+        elif wanted:
             break  # the API server has refused something before
-        row["time"] = account.took_effect(real)
         played += 1
     header = program.arrays.header.copy()
     header["applications"] = played
@@ -121,14 +124,30 @@ def with_real_times(account: Account) -> Program:
     return replace(program, arrays=arrays)
 
 
-_RULES = frozenset({"LimitRange", "PodDisruptionBudget", "PriorityClass", "ResourceQuota"})
+def _place(left: list[Application], wanted: str, workloads: set[str]) -> int | None:
+    """Where an object was applied: a workload, or a rule (no text) before the next workload.
+
+    A rule may also change by the passing of time; then it was not applied at all.
+    """
+    for place, application in enumerate(left):
+        if application.thing == wanted:
+            return place
+        if not wanted and application.thing.split(" ", 1)[0] in _RULES:
+            return place
+        if not wanted and application.thing in workloads:
+            return None
+    return None
 
 
-def _is_of(application: Application, wanted: str) -> bool:
-    """Whether this is about the workload that is wanted, or about a rule if none is."""
-    if wanted:
-        return application.thing == wanted
-    return application.thing.split(" ", 1)[0] in _RULES
+_RULES = frozenset(
+    {
+        "LimitRange",
+        "PersistentVolumeClaim",
+        "PodDisruptionBudget",
+        "PriorityClass",
+        "ResourceQuota",
+    }
+)
 
 
 def _known_pods(program: Program, account: Account) -> list[RealPod]:
@@ -180,6 +199,8 @@ def _set_of(program: Program, workload: int, real: RealPod) -> int:
     """The set that makes a pod: a Deployment's is that of the template applied last."""
     record = program.arrays.workloads[workload]
     owner = real.thing.owner
+    if record["kind"] == CRON_JOB and owner is not None:
+        return _set_of_slot(program, workload, owner)
     if record["kind"] != DEPLOYMENT or owner is None:
         return int(record["first_template"])
     applications = program.arrays.applications
@@ -188,6 +209,17 @@ def _set_of(program: Program, workload: int, real: RealPod) -> int:
         if row["time"] <= owner.changes[0][0] and row["template"] != UNSET:
             found = int(row["template"])
     return found
+
+
+def _set_of_slot(program: Program, cronjob: int, job: Thing) -> int:
+    """The set of a Job that a CronJob started: the minute is the end of its name."""
+    minute = int(job.name.rsplit("-", 1)[1])
+    rows = program.arrays.workloads
+    templates = int(program.arrays.header["templates"][0])
+    for number in range(rows["first_job"][cronjob], rows["end_job"][cronjob]):
+        if rows["minute"][number] == minute:
+            return templates + number - len(program.workloads)
+    return UNSET
 
 
 def _ordinal(real: RealPod, nodes: dict[str, int]) -> int:
