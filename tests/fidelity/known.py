@@ -2,6 +2,3 @@
 
 KNOWN: dict[tuple[int, int], str] = {}
 """By version and seed."""
-
-NOT_MODELLED_YET = ("quotas", "limit-ranges", "volumes")
-"""Kinds and features of scenarios that the engine does not model."""

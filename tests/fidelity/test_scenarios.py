@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim_arena.engine import Parameters, compile_trace
-from tests.fidelity.known import NOT_MODELLED_YET
+from tests.fidelity.comparison import unmodelled_in
 from tests.fidelity.report import wilson
 from tests.fidelity.scenarios import make_scenario
 from tests.fidelity.switches import Switches
@@ -22,12 +22,10 @@ def test_a_seed_gives_one_scenario(seed: int) -> None:
 
 @given(SEEDS)
 def test_the_engine_models_all_of_what_is_switched_on(seed: int) -> None:
-    without = (*NOT_MODELLED_YET, "disruption-budgets")
-    scenario = make_scenario(seed, Switches().off(without))
-    parameters = Parameters(replay=scenario.replay)
+    scenario = make_scenario(seed, Switches().off(["CronJob"]))
+    parameters = Parameters(1 << 12, scenario.speed, scenario.replay, *scenario.delays)
     warnings = compile_trace(scenario.trace, scenario.nodes, parameters).warnings
-    # A Pod's image may be changed, which is all that these scenarios change.
-    assert [text for text in warnings if "containers cannot be changed" not in text] == []
+    assert list(unmodelled_in(scenario, warnings)) == []
 
 
 @given(SEEDS)
