@@ -89,8 +89,14 @@ class Comparison(NamedTuple):
     unmodelled: tuple[str, ...]
 
 
-def compare(recording: Recording, seeds: int = SEEDS) -> Comparison:
-    """Compare a recording with the engine: free, and guided by the real choices."""
+def compare(recording: Recording, seeds: int = SEEDS, *, guided: bool = True) -> Comparison:
+    """Compare a recording with the engine: free, and guided by the real choices.
+
+    Args:
+        recording: what the real control plane did.
+        seeds: how many free runs.
+        guided: whether to run guided too, if the choices were recorded.
+    """
     if not recording.moments:
         return Comparison([], [], ())
     program = compile_recording(recording)
@@ -107,7 +113,7 @@ def compare(recording: Recording, seeds: int = SEEDS) -> Comparison:
         for row, support, moment in zip(rows, wide, recording.moments, strict=True):
             real = _numbers(moment.workloads)
             row["agrees_with_more"] |= any(real in numbers_of(s) for s in support.values())
-    return Comparison(rows, list(_guided(recording, rows)), ())
+    return Comparison(rows, list(_guided(recording, rows)) if guided else [], ())
 
 
 def unmodelled_in(scenario: Scenario, warnings: Iterable[str]) -> Iterator[str]:

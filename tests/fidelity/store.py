@@ -92,7 +92,8 @@ def write(rows: list[Row], schema: pa.Schema, path: Path) -> None:
     """Write a file in one go."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    pq.write_table(pa.Table.from_pylist(rows, schema), partial, compression="zstd")
+    table = pa.Table.from_pylist(rows, schema)
+    pq.write_table(table, partial, compression="zstd", compression_level=12)
     partial.replace(path)
 
 

@@ -13,7 +13,7 @@ EVERY = 3  # one in so many: the others are compared by `python -m tests.fidelit
 
 @pytest.fixture(scope="module")
 def recordings() -> list[Row]:
-    return list(read([DATA / RECORDED]))[::EVERY]
+    return [row for row in read([DATA / RECORDED]) if row["version"] == 1][::EVERY]
 
 
 @pytest.mark.parametrize("part", range(PARTS))
@@ -23,7 +23,7 @@ def test_what_really_happened_can_happen(recordings: list[Row], part: int) -> No
         if (row["version"], row["seed"]) in KNOWN:
             continue
         recording = recording_of(row)
-        for found in compare(recording).rows:
-            if not (found["agrees_with_more"] or found.get("guided")):
+        for found in compare(recording, guided=False).rows:
+            if not found["agrees_with_more"]:
                 wrong += explain(recording, found)
     assert not wrong, "\n".join(wrong)
