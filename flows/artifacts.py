@@ -11,9 +11,10 @@ from pathlib import Path
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from flows.cli.report import Repair, action_text, observation_text, repair, repair_text
+from sim_arena.clusters import Check
 from sim_arena.episode import EpisodeSpec, StepRecord
 
-__all__ = ["cell", "escape", "fenced", "page", "publish", "step_rows"]
+__all__ = ["cell", "escape", "fenced", "page", "publish", "publish_checks", "step_rows"]
 
 
 def publish(spec: EpisodeSpec, records: Sequence[StepRecord], error: Exception | None) -> None:
@@ -27,6 +28,20 @@ def publish(spec: EpisodeSpec, records: Sequence[StepRecord], error: Exception |
     create_markdown_artifact(page(spec, records, error), key="episode")
     if records:
         create_table_artifact(step_rows(records), key="episode-steps")
+
+
+def publish_checks(checks: Iterable[Check]) -> None:
+    """Write what a preflight found as a table artifact."""
+    rows = [
+        {
+            "check": cell(check.name),
+            "": "ok" if check.ok else "failed" if check.required else "note",
+            "found": cell(check.found),
+            "what to do": "" if check.ok else cell(check.remedy),
+        }
+        for check in checks
+    ]
+    create_table_artifact(rows, key="preflight")
 
 
 def page(spec: EpisodeSpec, records: Sequence[StepRecord], error: Exception | None) -> str:

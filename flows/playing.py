@@ -1,6 +1,7 @@
 """What the flows `step` and `episode` have in common: play, tell, publish, clean up."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 from prefect import Flow, get_run_logger
@@ -10,9 +11,11 @@ from prefect.runtime import flow_run as current
 from prefect.states import Completed
 
 import tasks
-from flows.artifacts import publish
+from flows.artifacts import publish, publish_checks
 from flows.parameters import check_source
-from sim_arena.episode import EpisodeResult, EpisodeSpec, StepRecord, play
+from flows.turns import turn
+from sim_arena.clusters import Check
+from sim_arena.episode import EpisodeResult, EpisodeSpec, StepRecord, Verbs, play
 
 __all__ = ["clean_up_run", "play_here", "run_name", "step_line"]
 
@@ -45,7 +48,8 @@ def play_here(given: dict[str, Any]) -> EpisodeResult:
         logger.info(step_line(record))
 
     try:
-        result = play(spec, tasks, on_step=tell)
+        with turn(spec):
+            result = play(spec, _verbs(), on_step=tell)
     except Exception as error:
         publish(spec, records, error)
         raise
@@ -80,6 +84,19 @@ def step_line(record: StepRecord) -> str:
         return f"{head}: {record['error']}"
     seen = f"{observation['ready']} of {record['target']} ready, {observation['pending']} pending"
     return f"{head}: {seen}, reward {record['reward']:g}, {record['action_type'] or 'no action'}"
+
+
+def _verbs() -> Verbs:
+    """Return the tasks; what the preflight finds on a real cluster becomes an artifact."""
+
+    def preflight(spec: EpisodeSpec) -> list[Check]:
+        checks = tasks.preflight(spec)
+        if spec.cluster != "embedded":
+            publish_checks(checks)
+        return checks
+
+    named = {name: getattr(tasks, name) for name in tasks.__all__}
+    return cast("Verbs", SimpleNamespace(**named | {"preflight": preflight}))
 
 
 def _state(spec: EpisodeSpec, result: EpisodeResult) -> "State[EpisodeResult]":

@@ -1,0 +1,103 @@
+"""The kwok cluster under exactly the permissions of `deploy/kwok-rbac.yaml`, and under fewer."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sim_arena import verbs
+from sim_arena.clusters.kube.api import Api, Json
+from sim_arena.clusters.kwok.permissions import RUNNING
+from sim_arena.episode import play
+from sim_arena.errors import PermanentError
+from tests.cluster.harness import ControlPlane
+from tests.cluster.kwok_runs import (
+    MakeSpec,
+    api,
+    has_lease,
+    kubeconfig,
+    make_kwok,
+    namespaces,
+    prepared,
+)
+
+__all__ = ["api", "kubeconfig", "make_kwok", "prepared"]  # fixtures
+
+MANIFEST = Path(__file__).parents[2] / "deploy" / "kwok-rbac.yaml"
+UseAccount = Callable[[], None]
+
+
+def objects() -> list[Json]:
+    return list(yaml.safe_load_all(MANIFEST.read_text("utf-8")))
+
+
+def role(found: list[Json]) -> Json:
+    return next(obj for obj in found if obj["kind"] == "ClusterRole")
+
+
+@pytest.fixture
+def account(
+    control_plane: ControlPlane, prepared: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[UseAccount]:
+    """Apply the manifest, and be its service account from when this is called."""
+    for obj in objects():
+        prepared.apply(obj)
+
+    def use() -> None:
+        path = "/api/v1/namespaces/sim-arena/serviceaccounts/sim-arena/token"
+        wanted = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+        token = prepared.request("post", path, wanted)["status"]["token"]
+        document = json.loads(control_plane.kubeconfig.read_text())
+        document["users"][0]["user"] = {"token": token}
+        own = tmp_path / "account-kubeconfig"
+        own.write_text(json.dumps(document))
+        monkeypatch.setenv("KUBECONFIG", str(own))
+
+    yield use
+    for obj in objects():
+        prepared.delete(obj, obj["metadata"].get("namespace"), obj["metadata"]["name"])
+
+
+def test_the_manifest_grants_what_is_needed_and_no_more() -> None:
+    granted = {
+        (group, resource, verb, obj["metadata"].get("namespace"))
+        for obj in objects()
+        for rule in obj.get("rules") or ()
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    needed = {(n.group, n.resource, verb, n.namespace) for n in RUNNING for verb in n.verbs}
+    assert granted == needed
+
+
+@pytest.mark.cluster
+def test_an_episode_needs_no_more_than_the_manifest_grants(
+    account: UseAccount, prepared: Api, make_kwok: MakeSpec
+) -> None:
+    account()
+    spec = make_kwok()
+    assert [check.name for check in verbs.preflight(spec) if not check.ok] == []
+    assert play(spec).success
+    assert namespaces(prepared) == []
+    assert has_lease(prepared) is None
+
+
+@pytest.mark.cluster
+def test_what_is_not_permitted_is_named_and_nothing_is_begun(
+    account: UseAccount, prepared: Api, make_kwok: MakeSpec
+) -> None:
+    less = role(objects())
+    for rule in less["rules"]:
+        if "deployments" in rule["resources"]:
+            rule["verbs"] = ["get", "list", "watch"]
+    prepared.apply(less, force=True)
+    account()
+    with pytest.raises(PermanentError) as refused:
+        play(make_kwok())
+    told = "not permitted: create, delete, deletecollection, patch deployments.apps"
+    assert told in str(refused.value)
+    assert "have an administrator apply deploy/kwok-rbac.yaml" in str(refused.value)
+    assert namespaces(prepared) == []
