@@ -315,6 +315,7 @@ def _check_daemon_set(program: Program, state: State, w: int, pods: list[int]) -
         assert not pods
         return
     workload = state.workloads[w]
+    refused = _is_refused(state, int(program.arrays.workloads["first_template"][w]))
     application = program.arrays.applications[workload["application"]]
     uses = program.arrays.static["reason"][program.arrays.templates["daemon"][workload["template"]]]
     for n in range(len(program.nodes)):
@@ -322,10 +323,10 @@ def _check_daemon_set(program: Program, state: State, w: int, pods: list[int]) -
         assert all(state.pods["node"][p] in (UNSET, n) for p in here)
         assert len(here) <= (2 if application["surge"] > 0 else 1)
         if uses[n] == RUNS:
-            assert here
+            assert here or refused
         elif uses[n] != CONTINUES:
             assert not here
-    settled = all(state.pods["available"][p] for p in pods)
+    settled = not refused and all(state.pods["available"][p] for p in pods)
     if settled and not application["on_delete"]:
         assert len(pods) == sum(1 for n, use in enumerate(uses) if use == RUNS) or CONTINUES in uses
 
