@@ -36,7 +36,7 @@ __all__ = ["SimArenaVectorEnv"]
 
 _ROOM = 64  # pods of each environment to begin with; doubled when that is not enough
 _MOST_ROOM = 1 << 21  # pods in all environments together
-_AT_ONCE = 16  # environments whose arrays stay in a processor's cache together
+_AT_ONCE = 32  # environments whose arrays stay in a processor's cache together
 _FEWEST = 16  # environments that are worth a thread of their own
 
 

@@ -113,13 +113,15 @@ def _see_reason(tables: Any, own: Any, program: Any, state: Any, b: int, p: int)
     bits = tables.always[pod.message]
     half = state.rejections.shape[1] // 2
     if pod.message == UNSCHEDULABLE or pod.message == NOMINATED:
-        for j in range(tables.causes.shape[1]):
-            if state.rejections[p, j] != 0:
-                bits |= tables.causes[problem, j]
+        for k in range(tables.naming.shape[0]):
+            column = tables.naming[k]
+            if state.rejections[p, column] != 0:
+                bits |= tables.causes[problem, column]
     if pod.message == UNSCHEDULABLE and not program.templates[pod.template].never_preempts:
-        for j in range(tables.causes.shape[1]):
-            if state.rejections[p, half + j] != 0:
-                bits |= tables.causes[problem, j]
+        for k in range(tables.naming.shape[0]):
+            column = tables.naming[k]
+            if state.rejections[p, half + column] != 0:
+                bits |= tables.causes[problem, column]
     for cause in range(columns.causes):
         if bits >> cause & 1:
             own.rows[b, columns.reasons + cause] += 1

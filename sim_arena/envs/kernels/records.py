@@ -103,6 +103,7 @@ class Tables(NamedTuple):
     questions: Any  # [problem]
     rows: Any  # [problem, entry]: the vector, as far as it does not depend on the run
     causes: Any  # [problem, column of the rejections]: bits of `encoding.CAUSES`
+    naming: Any  # the columns that name a cause in any problem
     always: Any  # [kind of message]: likewise, what the message names in any case
     containers: Any  # [problem, container]: as compiled
     applications: Any  # [problem, application]

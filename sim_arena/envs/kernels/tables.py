@@ -106,13 +106,15 @@ def tables(
     scales = np.array(encoding.scales(containers))
     at = columns(containers)
     pods = float(scales[at["ready"][0]])
+    causes = _causes(compiled)
     made = Tables(
         choices=_choices(choices, guardrails, steps),
         kinds=_kinds(choices),
         counts=np.array([i for i, one in enumerate(choices) if _resource(one) == REPLICAS]),
         questions=_questions(compiled),
         rows=np.stack([_row(one, containers) for one in compiled]),
-        causes=_causes(compiled),
+        causes=causes,
+        naming=np.flatnonzero(causes.any(axis=0)),
         always=_always(),
         containers=stacked.containers,
         applications=stacked.applications,
