@@ -14,6 +14,7 @@ __all__ = [
     "ContainerObservation",
     "Field",
     "Observation",
+    "copied",
     "healthy",
     "is_success",
 ]
@@ -134,3 +135,15 @@ def is_success(observation: Mapping[str, Any], target: int) -> bool:
 def healthy(ready: int, pending: int, target: int) -> bool:
     """Say the same of plain numbers: the vector environment compiles this."""
     return ready == target and pending == 0
+
+
+def copied(observation: Observation) -> Observation:
+    """Return an observation that may be changed without changing this one."""
+    copy = observation.copy()
+    if (reasons := observation.get("reasons")) is not None:
+        copy["reasons"] = dict(reasons)
+    if (events := observation.get("events")) is not None:
+        copy["events"] = list(events)
+    if (containers := observation.get("containers")) is not None:
+        copy["containers"] = [container.copy() for container in containers]
+    return copy

@@ -12,15 +12,25 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sim_arena.engine.compiler import compile_trace
+    from sim_arena.engine.glance import Glances
     from sim_arena.engine.observe import WorkloadStatus
     from sim_arena.engine.parameters import Parameters
     from sim_arena.engine.program import Program
     from sim_arena.engine.simulation import Batch, Simulation
 
-__all__ = ["Batch", "Parameters", "Program", "Simulation", "WorkloadStatus", "compile_trace"]
+__all__ = [
+    "Batch",
+    "Glances",
+    "Parameters",
+    "Program",
+    "Simulation",
+    "WorkloadStatus",
+    "compile_trace",
+]
 
 _HOMES = {
     "Batch": "simulation",
+    "Glances": "glance",
     "Parameters": "parameters",
     "Program": "program",
     "Simulation": "simulation",

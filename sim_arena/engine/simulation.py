@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sim_arena.engine import loop
+from sim_arena.engine.glance import MESSAGES, Glances, glances, room_for
 from sim_arena.engine.observe import WorkloadStatus, observe, status
 from sim_arena.engine.program import NS, Program
 from sim_arena.engine.refusals import refused_pods
@@ -114,6 +115,35 @@ class Batch:
     def observe(self, i: int, ref: WorkloadRef) -> Observation:
         """Return what is seen of a workload in run `i` at its present time."""
         return observe(self.programs[i], self._at(i), ref)
+
+    def glances(self, refs: Sequence[WorkloadRef]) -> Glances:
+        """Return what observations depend on, for one workload of each run at its present time."""
+        numbers = np.array(
+            [p.index(ref) for p, ref in zip(self.programs, refs, strict=True)], np.int64
+        )
+        programs, state = self._stacked, self._state
+        room = 2
+        while True:
+            rows = room_for(programs, state, room)
+            self._in_slices(
+                glances,
+                programs.header,
+                programs.nodes,
+                programs.templates,
+                programs.containers,
+                state.clock,
+                state.nodes,
+                state.workloads,
+                state.pods,
+                state.containers,
+                state.rejections,
+                numbers,
+                rows,
+            )
+            most = int(rows[:, MESSAGES].max(initial=0))
+            if most <= room:
+                return Glances(self.programs, rows)
+            room = most
 
     def status(self, i: int) -> list[WorkloadStatus]:
         """Return what is seen of each workload in run `i` at its present time."""

@@ -24,10 +24,21 @@ def stack(programs: Sequence[Program]) -> Arrays:
 
 
 def _stack(column: Sequence[Any]) -> Any:
-    stacked: Any
-    first = column[0]
-    shape = tuple(max(array.shape[axis] for array in column) for axis in range(first.ndim))
-    stacked = np.zeros((len(column), *shape), first.dtype)
-    for position, array in enumerate(column):
-        stacked[(position, *(slice(length) for length in array.shape))] = array
+    """Stack arrays; one that several programs share is filled in once, and then copied."""
+    numbers: dict[int, int] = {}
+    places = [numbers.setdefault(id(array), len(numbers)) for array in column]
+    if len(numbers) == len(column):
+        stacked = _filled(column)
+    else:
+        shared = {id(array): array for array in column}
+        stacked = _filled([shared[key] for key in numbers])[np.array(places)]
     return stacked.view(np.recarray) if stacked.dtype.names else stacked
+
+
+def _filled(arrays: Sequence[Any]) -> Any:
+    first = arrays[0]
+    shape = tuple(max(array.shape[axis] for array in arrays) for axis in range(first.ndim))
+    stacked: Any = np.zeros((len(arrays), *shape), first.dtype)
+    for position, array in enumerate(arrays):
+        stacked[(position, *(slice(length) for length in array.shape))] = array
+    return stacked

@@ -4,7 +4,17 @@ A policy is a function `policy(obs, deploy) -> action`, or an object with
 `get_action(obs, deploy)` and, if it has a state, `reset(seed)`.
 """
 
-from sim_arena.policies.base import Policy, PolicyFunction, adapt, checked, decide, name_of, reset
+from sim_arena.policies.base import (
+    Policy,
+    PolicyFunction,
+    adapt,
+    checked,
+    decide,
+    is_pure,
+    name_of,
+    pure,
+    reset,
+)
 from sim_arena.policies.loading import ENTRY_POINTS, REGISTRY, available, describe, load
 
 __all__ = [
@@ -17,7 +27,9 @@ __all__ = [
     "checked",
     "decide",
     "describe",
+    "is_pure",
     "load",
     "name_of",
+    "pure",
     "reset",
 ]

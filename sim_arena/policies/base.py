@@ -1,14 +1,24 @@
 """What a policy is, and how it is asked."""
 
 from collections.abc import Callable, Mapping
-from copy import deepcopy
 from typing import Protocol, cast, runtime_checkable
 
 from sim_arena.actions import Action, validate
 from sim_arena.errors import ActionError, PolicyError
-from sim_arena.observation import Observation
+from sim_arena.observation import Observation, copied
 
-__all__ = ["FunctionPolicy", "Policy", "PolicyFunction", "adapt", "decide", "name_of", "reset"]
+__all__ = [
+    "FunctionPolicy",
+    "Policy",
+    "PolicyFunction",
+    "adapt",
+    "checked",
+    "decide",
+    "is_pure",
+    "name_of",
+    "pure",
+    "reset",
+]
 
 PolicyFunction = Callable[[Observation, str], Action]
 """The simplest policy: maps an observation and the workload's name to an action."""
@@ -18,13 +28,27 @@ PolicyFunction = Callable[[Observation, str], Action]
 class Policy(Protocol):
     """An object that chooses actions.
 
-    It may also have `reset(seed: int)`, called before each episode, and
-    `decide_batch(observations, deploys)`, which answers many episodes at once.
+    It may also have `reset(seed: int)`, called before each episode,
+    `decide_batch(observations, deploys)`, which answers many episodes at once, and `pure = True`,
+    which says that the answer depends on the observation and the name alone: in a batch it is
+    then asked once for equal observations.
     """
 
     def get_action(self, obs: Observation, deploy: str) -> Action:
         """Return the action for an observation of the workload `deploy`."""
         ...
+
+
+def pure(function: PolicyFunction) -> PolicyFunction:
+    """Mark a function as a policy whose answer depends on its arguments alone."""
+    function.pure = True  # type: ignore[attr-defined] # functions take attributes
+    return function
+
+
+def is_pure(policy: Policy) -> bool:
+    """Say whether a policy's answer depends on the observation and the name alone."""
+    marked = policy.function if isinstance(policy, FunctionPolicy) else policy
+    return getattr(marked, "pure", False) is True
 
 
 class FunctionPolicy:
@@ -104,7 +128,7 @@ def decide(
         PolicyError: the policy failed, or its answer is not an action on this workload
     """
     try:
-        answer = policy.get_action(deepcopy(obs), deploy)
+        answer = policy.get_action(copied(obs), deploy)
     except Exception as error:
         raise PolicyError(f"policy {name_of(policy)} failed: {_told(error)}") from error
     return checked(answer, deploy, name_of(policy), steps=steps)

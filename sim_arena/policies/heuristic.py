@@ -5,6 +5,7 @@ from typing import Any, Literal, cast
 
 from sim_arena.actions import STEP_BOUNDS, Action
 from sim_arena.observation import ContainerObservation, Observation
+from sim_arena.policies.base import pure
 from sim_arena.policies.reasons import causes
 from traces.arithmetic import UNSET, effective_request
 from traces.quantities import format_resource, parse_resource
@@ -28,6 +29,7 @@ FLOORS: dict[Resource, int] = {"cpu": parse_resource("cpu", "50m"), "memory": 1 
 SHORT: dict[Resource, str] = {"cpu": "cpu", "memory": "mem"}
 
 
+@pure
 def heuristic(obs: Observation, deploy: str) -> Action:
     """Act on what keeps the pods from being ready: kills, throttling, the scheduler's reason.
 

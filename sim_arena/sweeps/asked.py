@@ -1,0 +1,196 @@
+"""What a sweep is asked to be, as a YAML file, options or a form give it."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+
+from sim_arena import clusters, rewards
+from sim_arena.errors import SimArenaError
+from sim_arena.guardrails import Guardrails
+from sim_arena.spec import (
+    Deploy,
+    Duration,
+    MaxSteps,
+    Namespace,
+    Nodes,
+    Replay,
+    Seed,
+    StepSizes,
+    Target,
+    Timeout,
+    TracePath,
+)
+
+__all__ = ["Generate", "SeedRange", "SweepSpec", "read_file"]
+
+_MOST = 10_000_000  # episodes; more is a slip
+
+
+class Generate(BaseModel):
+    """Traces to generate: those that `sim-arena trace generate` makes of a seed and a count."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    count: int = Field(ge=1, le=100_000, description="How many traces")
+    seed: Seed = 0
+
+
+class SeedRange(BaseModel):
+    """Seeds one after another, from `first` on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    count: int = Field(default=1, ge=1, le=_MOST, description="How many seeds")
+    first: Seed = 0
+
+
+def _one_or_many(value: Any) -> Any:
+    return (value,) if isinstance(value, str | int | dict) else value
+
+
+def _seeds(value: Any) -> Any:
+    """Accept `0-99` and `7` for a range."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return {"first": value, "count": 1}
+    if not isinstance(value, str):
+        return value
+    first, dash, last = value.partition("-")
+    if not first.isdecimal() or (dash and not last.isdecimal()):
+        raise ValueError(f"expected seeds such as 7 or 0-99, found {value!r}")
+    end = int(last) if dash else int(first)
+    if end < int(first):
+        raise ValueError(f"expected seeds in ascending order, found {value!r}")
+    return {"first": int(first), "count": end - int(first) + 1}
+
+
+Names = Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_one_or_many)]
+Paths = Annotated[tuple[TracePath, ...], BeforeValidator(_one_or_many)]
+
+
+class SweepSpec(BaseModel):
+    """A sweep: every combination of its lists is an episode, or a sample of them is.
+
+    What a folder's manifest says of a trace (its workload, target, nodes, window, step limit) is
+    taken from there, unless it is named here.
+
+    Args:
+        traces: files, folders, or patterns such as `traces/demo/*-cpu-*.sktrace`
+        generate: traces to generate, beside or instead of `traces`
+        deploy: the workload, of traces that no manifest describes
+        namespace: its namespace, likewise
+        targets: ready pods that count as success
+        nodes: the clusters' nodes, short forms or paths of manifests
+        duration: simulated window of each step, in seconds
+        max_steps: the step limit
+        policies: who chooses the actions
+        rewards: names of rewards
+        step_sizes: how far an action goes when the policy does not say
+        clusters: where the traces are replayed
+        seeds: a list, a range `{first, count}`, or `0-99`
+        guardrails: the bounds that no action crosses
+        replay: `simkube` or `plain`
+        timeout: how long a cluster may take for one simulation, in seconds of real time
+        sample: play so many of the combinations, drawn at random
+        sample_seed: for the draw
+        chunk: episodes that are played and written together on the embedded cluster
+        concurrency: episodes that a real cluster is given at once
+        max_failed: the sweep stops when more than this share of all its episodes has failed
+
+    Raises:
+        pydantic.ValidationError: a value out of bounds
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    traces: Paths = ()
+    generate: Generate | None = None
+    deploy: Deploy | None = None
+    namespace: Namespace = None
+    targets: Annotated[tuple[Target, ...], BeforeValidator(_one_or_many)] = ()
+    nodes: Annotated[tuple[Nodes, ...], BeforeValidator(_one_or_many)] = ()
+    duration: Duration | None = None
+    max_steps: MaxSteps | None = None
+    policies: Names = ("heuristic",)
+    rewards: Names = ("binary",)
+    step_sizes: Annotated[
+        tuple[StepSizes, ...], Field(min_length=1), BeforeValidator(_one_or_many)
+    ] = (StepSizes(),)
+    clusters: Names = ("embedded",)
+    seeds: Annotated[
+        SeedRange | tuple[Seed, ...], Field(union_mode="left_to_right"), BeforeValidator(_seeds)
+    ] = SeedRange()
+    guardrails: Guardrails = Guardrails()
+    replay: Replay = "simkube"
+    timeout: Timeout = 600
+    sample: Annotated[int, Field(ge=1, le=_MOST)] | None = None
+    sample_seed: Seed = 0
+    chunk: Annotated[int, Field(ge=1, le=10_000)] = 1000
+    concurrency: Annotated[int, Field(ge=1, le=1000)] = 4
+    max_failed: Annotated[float, Field(ge=0, le=1)] = 0.1
+
+    @field_validator("rewards")
+    @classmethod
+    def _rewards_are_there(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return _known(names, rewards.get)
+
+    @field_validator("clusters")
+    @classmethod
+    def _clusters_are_there(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return _known(names, clusters.get)
+
+    @field_validator("seeds")
+    @classmethod
+    def _some_seed(cls, seeds: SeedRange | tuple[int, ...]) -> SeedRange | tuple[int, ...]:
+        if not isinstance(seeds, SeedRange) and not seeds:
+            raise ValueError("expected at least one seed, found none")
+        return seeds
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """Read a sweep's YAML file.
+
+    Raises:
+        SimArenaError: it cannot be read, or is no mapping
+    """
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SimArenaError(f"cannot read {path}: {error.strerror or error}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SimArenaError(f"{path}: expected YAML, {' '.join(str(error).split())}") from error
+    if not isinstance(document, dict):
+        raise SimArenaError(
+            f"{path}: expected a mapping such as 'traces: [traces/demo]', found "
+            f"{type(document).__name__}"
+        )
+    return document
+
+
+def checked(given: dict[str, Any]) -> SweepSpec:
+    """Return a sweep of what was given.
+
+    Raises:
+        SimArenaError: with each mistake and where it is
+    """
+    try:
+        return SweepSpec.model_validate(given)
+    except ValidationError as error:
+        raise SimArenaError("; ".join(_problem(one) for one in error.errors())) from error
+
+
+def _problem(one: Any) -> str:
+    place = ".".join(str(part) for part in one["loc"])
+    if one["type"] == "extra_forbidden":
+        return f"{place}: unknown, expected one of {', '.join(SweepSpec.model_fields)}"
+    return f"{place}: {one['msg'].removeprefix('Value error, ')}"
+
+
+def _known(names: tuple[str, ...], find: Any) -> tuple[str, ...]:
+    for name in names:
+        try:
+            find(name)
+        except SimArenaError as error:
+            raise ValueError(str(error)) from error
+    return names

@@ -1,0 +1,139 @@
+"""How far a sweep is, and how long it will take."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from time import monotonic
+
+from sim_arena.errors import PermanentError
+
+__all__ = ["ChunkReport", "Progress", "TooManyFailedError"]
+
+_WINDOW = 20  # chunks: the rate is that of the last ones
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkReport:
+    """What came of a chunk.
+
+    Args:
+        chunk: its number
+        episodes, steps, successes, failed: how many
+        size: of its files in bytes
+        seconds: by stage: engine, policies, rows, files, whole
+    """
+
+    chunk: int
+    episodes: int
+    steps: int
+    successes: int
+    failed: int
+    size: int
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+class TooManyFailedError(PermanentError):
+    """More episodes of a sweep failed than it allows."""
+
+
+class Progress:
+    """Counts what is done.
+
+    Args:
+        total: episodes of the sweep
+        max_failed: share of them that may fail
+        done, failed: episodes that were played before, in an earlier process
+        clock: in seconds
+    """
+
+    def __init__(
+        self,
+        total: int,
+        max_failed: float = 1.0,
+        *,
+        done: int = 0,
+        failed: int = 0,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self.total = total
+        self.done = done
+        self.failed = failed
+        self.steps = 0
+        self.successes = 0
+        self.size = 0
+        self.seconds: dict[str, float] = {}
+        self._allowed = max_failed * total
+        self._clock = clock
+        self._begun = clock()
+        self._marks: deque[tuple[float, int]] = deque([(self._begun, done)], maxlen=_WINDOW + 1)
+
+    def add(self, report: ChunkReport) -> None:
+        """Take in a chunk.
+
+        Raises:
+            TooManyFailedError: more episodes failed than the sweep allows
+        """
+        self.done += report.episodes
+        self.failed += report.failed
+        self.steps += report.steps
+        self.successes += report.successes
+        self.size += report.size
+        for stage, seconds in report.seconds.items():
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+        self._marks.append((self._clock(), self.done))
+        self.check()
+
+    def check(self) -> None:
+        """Raise if more episodes failed than the sweep allows."""
+        if self.failed > self._allowed:
+            raise TooManyFailedError(
+                f"{self.failed:,} of {self.done:,} episodes failed, more than the "
+                f"{self._allowed:,.0f} that may (max_failed): the rows that were written say why; "
+                "mend the cause and resume, or allow more"
+            )
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the counting began."""
+        return self._clock() - self._begun
+
+    @property
+    def rate(self) -> float | None:
+        """Episodes a second, over the last chunks; None before the first has ended."""
+        (then, before), (now, after) = self._marks[0], self._marks[-1]
+        return (after - before) / (now - then) if now > then and after > before else None
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds to the end at this rate; None as long as there is none."""
+        rate = self.rate
+        return None if rate is None else max(0.0, (self.total - self.done) / rate)
+
+    @property
+    def share(self) -> float:
+        """How much of the sweep is done, between 0 and 1."""
+        return self.done / self.total if self.total else 1.0
+
+    def line(self) -> str:
+        """Return the progress in a line."""
+        parts = [f"{self.done:,} of {self.total:,} episodes"]
+        if self.failed:
+            parts.append(f"{self.failed:,} failed")
+        rate, remaining = self.rate, self.remaining
+        if rate is None or remaining is None:
+            parts.append("remaining time not known yet")
+        else:
+            parts.append(f"{rate:,.0f} a second" if rate >= 10 else f"{rate:.2g} a second")
+            parts.append(f"about {told(remaining)} left" if self.done < self.total else "done")
+        return ", ".join(parts)
+
+
+def told(seconds: float) -> str:
+    """Return a time as people say it: 45 s, 12 min, 3 h 20 min."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    hours, rest = divmod(minutes, 60)
+    return f"{hours} h {rest} min" if rest else f"{hours} h"
