@@ -4,7 +4,10 @@ The UI's forms show the types' choices and bounds, and the flows' docstrings. Bo
 `Annotated`: those given as a default value would be lost on the way to the server.
 """
 
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from inspect import signature
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from prefect import Flow
@@ -12,14 +15,17 @@ from prefect.runtime import deployment
 from pydantic import Field
 from pydantic.config import JsonDict
 
+from results.store import is_url
 from sim_arena.errors import PermanentError
 from sim_arena.guardrails import Guardrails
 from sim_arena.hooks import ALLOW_CODE, code_allowed, names_code
+from sim_arena.nodes import is_short_form
 from sim_arena.policies import available
 from sim_arena.spec import EpisodeSpec, Hook, StepSizes
 
 __all__ = [
     "GUARDRAILS",
+    "ROOTS",
     "STEPS",
     "ClusterName",
     "Hooks",
@@ -27,7 +33,13 @@ __all__ = [
     "RewardName",
     "arguments",
     "check_source",
+    "check_sweep_source",
+    "is_started_here",
+    "roots",
 ]
+
+ROOTS = "SIM_ARENA_ROOTS"
+"""On a Prefect worker: the folders and URLs that runs may name, joined by commas."""
 
 # What the form offers. It refuses others, unless code may be named.
 _POLICIES: JsonDict = {"examples" if code_allowed() else "enum": [*available()]}
@@ -53,16 +65,79 @@ def arguments(flow: Flow[..., Any], spec: EpisodeSpec) -> dict[str, Any]:
 
 
 def check_source(spec: EpisodeSpec) -> None:
-    """Refuse code that is named by parameters of a deployment: anybody may type into its form.
+    """Refuse code and places that parameters name, unless the caller sits at this machine.
+
+    Anybody who can reach the Prefect server may type into the form of a deployment.
 
     Raises:
-        PermanentError: the run comes from a deployment, names code, and this machine's owner
-            did not allow that
+        PermanentError: the run was started from elsewhere, and names code or places that this
+            machine's owner did not allow
     """
-    code = names_code(spec)
-    if code and deployment.id is not None and not code_allowed():
+    if is_started_here():
+        return
+    _refuse_code(names_code(spec))
+    _refuse_places([spec.trace, spec.runs_dir, *paths_in([spec.nodes])])
+
+
+def check_sweep_source(given: Mapping[str, Any]) -> None:
+    """Refuse the same in the parameters of a sweep.
+
+    Raises:
+        PermanentError: as for `check_source`
+    """
+    if is_started_here():
+        return
+    _refuse_code([f"policy {name!r}" for name in given["policies"] if ":" in name])
+    _refuse_places([*(given["traces"] or ()), given["runs_dir"], *paths_in(given["nodes"] or ())])
+    if given["address"] is not None and not code_allowed():
+        raise PermanentError(
+            f"expected no address of a Dask scheduler in a run from elsewhere, found "
+            f"{given['address']!r}: set {ALLOW_CODE}=1 for the worker to allow it"
+        )
+
+
+def is_started_here() -> bool:
+    """Say whether somebody at this machine called the flow, and no server asked for the run.
+
+    A worker, a runner that serves, and whatever else executes a run of the server's, tells the
+    process which run it is for.
+    """
+    return deployment.id is None and not os.environ.get("PREFECT__FLOW_RUN_ID")
+
+
+def roots(environment: Mapping[str, str] = os.environ) -> list[str]:
+    """Return the folders and URLs that runs from elsewhere may read and write in."""
+    named = [one.strip() for one in environment.get(ROOTS, "").split(",")]
+    return [one for one in named if one] or ["."]
+
+
+def paths_in(nodes: Iterable[str]) -> list[str]:
+    """Return those descriptions of nodes that are no short forms."""
+    return [one for one in nodes if not is_short_form(one)]
+
+
+def _refuse_code(code: Sequence[str]) -> None:
+    if code and not code_allowed():
         raise PermanentError(
             f"expected parameters that name no code, found {'; '.join(code)}: run it from the "
             f"command line or from Python, or set {ALLOW_CODE}=1 for the worker if everybody "
             "who can reach the Prefect server may run code here"
         )
+
+
+def _refuse_places(places: Iterable[str]) -> None:
+    allowed = roots()
+    for place in places:
+        if not any(_is_in(place, root) for root in allowed):
+            raise PermanentError(
+                f"expected a place in {', '.join(allowed)}, found {place}: runs from elsewhere may "
+                f"use the worker's working directory; set {ROOTS} for the worker to name other "
+                "folders and URLs, joined by commas"
+            )
+
+
+def _is_in(place: str, root: str) -> bool:
+    if is_url(place) or is_url(root):
+        inside, outer = place.partition("?")[0], root.rstrip("/")
+        return ".." not in inside.split("/") and f"{inside}/".startswith(f"{outer}/")
+    return Path(place).resolve().is_relative_to(Path(root).resolve())

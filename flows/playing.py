@@ -1,5 +1,6 @@
 """What the flows `step` and `episode` have in common: play, tell, publish, clean up."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -16,6 +17,7 @@ from flows.parameters import check_source
 from flows.turns import turn
 from sim_arena.clusters import Check
 from sim_arena.episode import EpisodeResult, EpisodeSpec, StepRecord, Verbs, play
+from sim_arena.locks import is_locked
 
 __all__ = ["clean_up_run", "play_here", "run_name", "step_line"]
 
@@ -51,12 +53,12 @@ def play_here(given: dict[str, Any]) -> EpisodeResult:
         with turn(spec):
             result = play(spec, _verbs(), on_step=tell)
     except Exception as error:
-        publish(spec, records, error)
+        _publish(spec, records, error)
         raise
     for check in result.checks:
         if not check.ok:
             logger.warning("%s: %s", check.name, check.found)
-    publish(spec, result.records, None)
+    _publish(spec, result.records, None)
     return cast("EpisodeResult", _state(spec, result))
 
 
@@ -66,12 +68,17 @@ def clean_up_run(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> 
     Prefect calls it by these names of the arguments, in a new process that knows nothing but
     the flow run: what was made carries its id, or the run id that was given.
     """
-    cluster = str(flow_run.parameters.get("cluster") or "embedded")
-    context = flow_run.parameters.get("context")
-    place = f"{cluster}:{context}" if context else cluster
-    run_id = str(flow_run.parameters.get("run_id") or flow_run.id)
-    tasks.clean_up(place, run_id)
-    flow_run_logger(flow_run, flow).info(
+    given = flow_run.parameters
+    cluster = str(given.get("cluster") or "embedded")
+    run_id = str(given.get("run_id") or flow_run.id)
+    logger = flow_run_logger(flow_run, flow)
+    if is_locked(Path(str(given.get("runs_dir") or "runs")) / run_id):
+        # The flow run was given the id of a run that another process plays, and never got it.
+        logger.info("left run %s alone: somebody else plays it", run_id)
+        return
+    context = given.get("context")
+    tasks.clean_up(f"{cluster}:{context}" if context else cluster, run_id)
+    logger.info(
         "cleaned up run %s on the %s cluster: the flow run is %s", run_id, cluster, state.name
     )
 
@@ -97,6 +104,17 @@ def _verbs() -> Verbs:
 
     named = {name: getattr(tasks, name) for name in tasks.__all__}
     return cast("Verbs", SimpleNamespace(**named | {"preflight": preflight}))
+
+
+def _publish(spec: EpisodeSpec, records: Sequence[StepRecord], failure: Exception | None) -> None:
+    """Write the artifacts. What was played counts, also where the UI cannot show it."""
+    try:
+        publish(spec, records, failure)
+    except Exception as error:  # noqa: BLE001 # told in the log, and with the step's own error
+        message = f"the artifacts could not be written: {type(error).__name__}: {error}"
+        get_run_logger().warning(message)
+        if failure is not None:
+            failure.add_note(message)
 
 
 def _state(spec: EpisodeSpec, result: EpisodeResult) -> "State[EpisodeResult]":

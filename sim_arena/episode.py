@@ -115,7 +115,7 @@ def play(
     chosen = _policy(spec, policy)
     if policy is not None:  # what the record names is what decided
         spec = spec.model_copy(update={"policy": policies.name_of(chosen)})
-    run, spec = runs.open_run(spec)
+    spec, folder = runs.named(spec)
 
     def write(step: Step) -> None:
         record = step.done()
@@ -123,7 +123,8 @@ def play(
         if on_step is not None:
             on_step(record)
 
-    with locked(run.path):
+    with locked(folder):  # before anything is written: the run may be somebody else's
+        run = runs.open_run(spec)
         result = EpisodeResult(run.id, spec.episode, str(run.path), checks=checks)
         for record in runs.recorded(run, spec.episode):
             result.add(record)

@@ -13,7 +13,15 @@ from traces import QuantityError, TraceError, quantities
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["DEFAULT_NODES", "MAX_NODES", "Node", "NodesError", "Taint", "parse_nodes"]
+__all__ = [
+    "DEFAULT_NODES",
+    "MAX_NODES",
+    "Node",
+    "NodesError",
+    "Taint",
+    "is_short_form",
+    "parse_nodes",
+]
 
 DEFAULT_NODES = "3x16cpu,32Gi"
 MAX_NODES = 20_000  # a short form that says more is a slip; Kubernetes goes to 5,000
@@ -84,7 +92,7 @@ def parse_nodes(text: str | Path) -> list[Node]:
     Raises:
         NodesError: if the text is neither, or a manifest is not a valid Node.
     """
-    if isinstance(text, str) and _SHORT.fullmatch(text.strip()):
+    if isinstance(text, str) and is_short_form(text):
         nodes = _short_form(text.strip())
     elif text == "":
         raise NodesError("expected nodes like '3x16cpu,32Gi' or a path, found an empty text")
@@ -94,6 +102,11 @@ def parse_nodes(text: str | Path) -> list[Node]:
         raise NodesError(f"expected at least one node in {str(text)!r}, found none")
     _refuse_duplicates(nodes, text)
     return nodes
+
+
+def is_short_form(text: str) -> bool:
+    """Say whether a text looks like `3x16cpu,32Gi`, and not like a path."""
+    return _SHORT.fullmatch(text.strip()) is not None
 
 
 def _refuse_duplicates(nodes: list[Node], text: str | Path) -> None:

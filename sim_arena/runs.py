@@ -5,36 +5,50 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from results import Run
+from results import Run, new_run_id
 from results.journal import iter_lines
+from results.run import checked_id, make_folder
 from sim_arena.errors import PermanentError
 from sim_arena.policies import Policy, decide
 from sim_arena.records import COLUMNS, StepRecord, from_row
 from sim_arena.spec import EpisodeSpec
 
-__all__ = ["catch_up", "end_run", "ended_by_errors", "open_run", "recorded", "spec_of", "where"]
+__all__ = [
+    "catch_up",
+    "end_run",
+    "ended_by_errors",
+    "named",
+    "open_run",
+    "recorded",
+    "spec_of",
+    "where",
+]
 
 _DIGEST = "trace_sha256"
 
 
-def open_run(spec: EpisodeSpec) -> tuple[Run, EpisodeSpec]:
-    """Make the run's folder, or open it again if its id was given and it is there.
+def named(spec: EpisodeSpec) -> tuple[EpisodeSpec, Path]:
+    """Return the specification with the run's id in it, and the run's folder, which is made.
 
-    Returns:
-        the run, and the specification with the run's id in it
+    Raises:
+        ResultsError: the id is no name for a folder, or the folder cannot be made
+    """
+    run_id = new_run_id() if spec.run_id is None else checked_id(spec.run_id)
+    folder = Path(spec.runs_dir) / run_id
+    if not folder.is_dir():
+        make_folder(folder, exist_ok=True)
+    return spec.model_copy(update={"run_id": run_id}), folder
+
+
+def open_run(spec: EpisodeSpec) -> Run:
+    """Make the run, or open it again if it is there. Its folder's lock is held by the caller.
 
     Raises:
         PermanentError: the run was asked for something else than `spec`
-        ResultsError: the folder cannot be made or read
+        ResultsError: its files cannot be made or read
     """
     asked = spec.asked() | {_DIGEST: hashlib.sha256(Path(spec.trace).read_bytes()).hexdigest()}
-    run = Run.create(
-        spec.runs_dir,
-        spec.run_id,
-        columns=COLUMNS,
-        parameters=asked,
-        exist_ok=spec.run_id is not None,
-    )
+    run = Run.create(spec.runs_dir, spec.run_id, columns=COLUMNS, parameters=asked, exist_ok=True)
     decisive = asked.keys() - {"timeout"}
     other = sorted(key for key in decisive if run.parameters.get(key) != asked[key])
     if other:
@@ -43,7 +57,7 @@ def open_run(spec: EpisodeSpec) -> tuple[Run, EpisodeSpec]:
             f"run {run.id} was started with {was}; expected the same to go on with it: "
             "ask for the same again, or give another run id"
         )
-    return run, spec.model_copy(update={"run_id": run.id})
+    return run
 
 
 def spec_of(folder: str | Path) -> EpisodeSpec:

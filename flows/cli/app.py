@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import catalogue, cluster, fidelity, play, runs, simulate, trace
+from flows.cli import catalogue, cluster, fidelity, play, runs, simulate, sweep, trace
 
 __all__ = ["app"]
 
@@ -44,6 +44,7 @@ def _root(
 app.command()(simulate.simulate)
 app.command()(play.step)
 app.command()(play.episode)
+app.command()(sweep.sweep)
 app.command()(play.preflight)
 app.command()(fidelity.fidelity)
 app.add_typer(cluster.app, name="cluster")

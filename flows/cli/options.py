@@ -1,5 +1,6 @@
 """Options that several commands share, with their help and their completion."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
@@ -22,6 +23,7 @@ __all__ = [
     "Target",
     "TracePath",
     "existing",
+    "usable",
 ]
 
 
@@ -41,6 +43,22 @@ def existing(path: Path, option: str = "--trace") -> Path:
         return path
     what = "is a folder" if path.is_dir() else "does not exist"
     raise typer.BadParameter(f"{path} {what}; give the path of a trace file", param_hint=option)
+
+
+def usable(runs_dir: Path) -> Path:
+    """Return a folder for the runs that can be written to, or that can be made.
+
+    Raises:
+        typer.BadParameter: It is a file, or nobody may write there.
+    """
+    there = next(path for path in (runs_dir, *runs_dir.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise typer.BadParameter(f"{there} is a file; name a folder", param_hint="--runs-dir")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise typer.BadParameter(
+            f"{there} cannot be written to; name another folder", param_hint="--runs-dir"
+        )
+    return runs_dir
 
 
 def _deployments(context: typer.Context, incomplete: str) -> Iterable[str]:

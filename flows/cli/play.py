@@ -85,6 +85,7 @@ def _spec(asked: Asked, steps: int, run_id: str | None = None) -> "EpisodeSpec":
     """Return what to play, under an id that is known before it starts."""
     from results import new_run_id
 
+    options.usable(asked.runs_dir)
     return asked.spec(max_steps=steps, run_id=run_id or new_run_id())
 
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from prefect.client.schemas.schedules import IntervalSchedule
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.states import Cancelling
 
+from flows.parameters import ROOTS
 from results import Run
 from sim_arena.episode import EpisodeSpec
 from sim_arena.hooks import ALLOW_CODE
@@ -41,7 +43,8 @@ def prefect(*words: str) -> None:
 
 def environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name != ALLOW_CODE}
-    return kept | {"PYTHONPATH": str(ROOT), "PWD": str(ROOT)}
+    # The traces and runs of these tests are in temporary folders.
+    return kept | {"PYTHONPATH": str(ROOT), "PWD": str(ROOT), ROOTS: gettempdir()}
 
 
 @pytest.fixture(scope="module")
@@ -158,8 +161,9 @@ def test_a_worker_plays_an_episode_and_refuses_code(
 ) -> None:
     good = start(steps={"cpu": "2"})
     bad = start(pre_start=[{"command": ["touch", str(tmp_path / "touched")]}])
+    strange = start(trace="/etc/hostname")
     states = {}
-    for run in (good, bad):
+    for run in (good, bad, strange):
         states[run] = eventually(lambda run=run: ended(client, run))
     assert states[good].is_completed(), states[good]
     assert "web is healthy, seen in step" in states[good].message
@@ -172,6 +176,7 @@ def test_a_worker_plays_an_episode_and_refuses_code(
     assert "expected parameters that name no code" in states[bad].message
     assert ALLOW_CODE in states[bad].message
     assert not (tmp_path / "touched").exists()
+    assert "expected a place in" in states[strange].message
 
 
 @pytest.mark.usefixtures("worker")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
@@ -11,7 +12,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ParameterTypeError
 
 from flows.episode import episode
-from flows.parameters import arguments, check_source
+from flows.parameters import ROOTS, arguments, check_source, check_sweep_source
 from flows.playing import clean_up_run
 from flows.step import step
 from results import Run
@@ -19,6 +20,7 @@ from sim_arena import verbs
 from sim_arena.episode import EpisodeResult, EpisodeSpec, Hook, StepSizes
 from sim_arena.errors import HookError, PermanentError
 from sim_arena.hooks import ALLOW_CODE
+from sim_arena.locks import locked
 
 pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.usefixtures("prefect_server")]
 
@@ -123,11 +125,91 @@ def test_code_is_refused_from_a_deployment_unless_it_is_allowed(
     spec = make_spec(**values)
     check_source(spec)  # called from Python
     monkeypatch.setenv("PREFECT__RUNTIME__DEPLOYMENT__ID", "some-deployment")
+    monkeypatch.setenv(ROOTS, str(Path(spec.trace).parent))
     with pytest.raises(PermanentError, match=f"name no code, found .*{ALLOW_CODE}=1"):
         check_source(spec)
     check_source(make_spec())
     monkeypatch.setenv(ALLOW_CODE, "1")
     check_source(spec)
+
+
+@pytest.mark.parametrize("name", ["PREFECT__RUNTIME__DEPLOYMENT__ID", "PREFECT__FLOW_RUN_ID"])
+@pytest.mark.parametrize("field", ["trace", "runs_dir", "nodes"])
+def test_a_run_from_elsewhere_keeps_to_the_worker_s_places(
+    make_spec: MakeSpec, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, field: str
+) -> None:
+    inside = make_spec()
+    outside = inside.model_copy(update={field: str(tmp_path.parent / "elsewhere")})
+    around = inside.model_copy(update={field: str(tmp_path / ".." / "elsewhere")})
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path.parent)
+    linked = inside.model_copy(update={field: str(link / "elsewhere")})
+    for spec in (outside, around, linked):
+        check_source(spec)  # called from Python
+    monkeypatch.setenv(name, str(uuid4()))
+    monkeypatch.setenv(ROOTS, f"s3://other, {tmp_path}")
+    check_source(inside)
+    for spec in (outside, around, linked):
+        with pytest.raises(PermanentError, match=f"expected a place in s3://other.*{ROOTS}"):
+            check_source(spec)
+    monkeypatch.delenv(ROOTS)
+    with pytest.raises(PermanentError, match="expected a place in"):
+        check_source(inside)
+    monkeypatch.chdir(tmp_path)
+    check_source(inside)
+
+
+def test_a_sweep_from_elsewhere_keeps_to_the_worker_s_places(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    given = {"policies": ["noop"], "traces": [str(tmp_path / "a" / "*.sktrace")], "nodes": None}
+    given |= {"runs_dir": "s3://bucket/runs/x?scheme=http", "address": None}
+    monkeypatch.setenv("PREFECT__FLOW_RUN_ID", str(uuid4()))
+    monkeypatch.delenv(ALLOW_CODE, raising=False)
+    monkeypatch.setenv(ROOTS, f"{tmp_path},s3://bucket/runs")
+    check_sweep_source(given)
+    for wrong in (
+        {"policies": ["os:system"]},
+        {"traces": ["/etc/*"]},
+        {"nodes": ["/etc/nodes.yaml"]},
+        {"runs_dir": "s3://bucket/runs-of-others"},
+        {"runs_dir": "s3://bucket/runs/../other"},
+        {"address": "tcp://10.0.0.1:8786"},
+    ):
+        with pytest.raises(PermanentError, match="expected"):
+            check_sweep_source({**given, **wrong})
+
+
+def test_artifacts_that_cannot_be_written_change_nothing(
+    make_spec: MakeSpec, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unable(*_arguments: Any) -> None:
+        raise RuntimeError("no artifacts today")
+
+    monkeypatch.setattr("flows.playing.publish", unable)
+    assert episode(**arguments(episode, make_spec(steps=StepSizes(cpu="1500m")))).success
+    assert last_run(client, "episode web").state.is_completed()
+    spec = make_spec(post_end=(Hook(command=("false",)),))
+    with pytest.raises(HookError, match="post_end hook 'false' ended with exit code 1") as told:
+        episode(**arguments(episode, spec))
+    assert any("no artifacts today" in note for note in told.value.__notes__)
+
+
+def test_the_hook_leaves_a_run_alone_that_somebody_else_plays(
+    make_spec: MakeSpec, fake_cluster: Any
+) -> None:
+    spec = make_spec(cluster="fake", run_id="theirs")
+    verbs.simulate(spec, spec.trace, 0)
+    folder = Path(spec.runs_dir) / "theirs"
+    folder.mkdir(parents=True)
+    given = {"cluster": "fake", "run_id": "theirs", "runs_dir": spec.runs_dir}
+    flow_run = FlowRun(flow_id=uuid4(), parameters=given)
+    state: Any = SimpleNamespace(name="Cancelling")
+    with locked(folder):
+        clean_up_run(flow=episode, flow_run=flow_run, state=state)
+        assert len(fake_cluster.live) == 1
+    clean_up_run(flow=episode, flow_run=flow_run, state=state)
+    assert not fake_cluster.live
 
 
 @pytest.mark.parametrize("given", [{"run_id": "mine"}, {}])

@@ -1,0 +1,348 @@
+"""`sim-arena sweep`: every combination of traces, policies, seeds and the rest."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from flows.cli import local, options, output
+from flows.cli.errors import FAILED, fail_as
+
+if TYPE_CHECKING:
+    from sim_arena.sweeps import Plan, SweepSpec
+
+__all__ = ["figures_table", "sweep"]
+
+_PILOT = 200  # episodes that are played to estimate the rest
+_PERIOD = 0.5  # seconds between two looks at what is written
+
+
+def _many(metavar: str, text: str, *names: str) -> Any:
+    return typer.Option(*names, metavar=metavar, help=f"{text} Repeatable.", show_default=False)
+
+
+def sweep(  # noqa: PLR0913 # each option is an argument
+    *,
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FILE", help="A YAML file; the options below go before it.", show_default=False
+        ),
+    ] = None,
+    trace: Annotated[
+        list[str] | None, _many("PATH", "A trace, a folder or a pattern of traces.")
+    ] = None,
+    generate: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Generate N traces.", show_default=False)
+    ] = None,
+    generate_seed: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Seed of the generated traces.")
+    ] = 0,
+    policy: Annotated[
+        list[str] | None, _many("POLICY", "A policy; heuristic if none is named.")
+    ] = None,
+    reward: Annotated[list[str] | None, _many("REWARD", "A reward; binary if none is named.")] = (
+        None
+    ),
+    seeds: Annotated[
+        str | None, typer.Option(metavar="A-B", help="Seeds: 7, or 0-99.", show_default=False)
+    ] = None,
+    target: Annotated[
+        list[int] | None, _many("N", "Ready pods that count as success; else the manifest's.")
+    ] = None,
+    nodes: Annotated[list[str] | None, _many("NODES", "Nodes; else the manifest's.")] = None,
+    step_size: Annotated[
+        list[str] | None,
+        _many("STEPS", "How far actions go, such as cpu=250m,memory=128Mi."),
+    ] = None,
+    cluster: Annotated[
+        list[str] | None, _many("NAME", "A cluster; embedded if none is named.")
+    ] = None,
+    deploy: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The workload, of traces without a manifest."),
+    ] = None,
+    namespace: options.Namespace = None,
+    duration: Annotated[
+        int | None, typer.Option(min=1, metavar="S", help="Seconds of a trace to replay.")
+    ] = None,
+    max_steps: Annotated[int | None, typer.Option(min=1, metavar="N", help="Steps at most.")] = (
+        None
+    ),
+    sample: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Play N of the combinations, drawn at random."),
+    ] = None,
+    chunk: Annotated[
+        int | None, typer.Option(min=1, max=10_000, metavar="N", help="Episodes in a chunk.")
+    ] = None,
+    max_failed: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, metavar="SHARE", help="Stop when more than this have failed."),
+    ] = None,
+    concurrency: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Episodes that a real cluster gets at once."),
+    ] = None,
+    runner: Annotated[
+        Literal["threads", "dask"], typer.Option(help="Where chunks are played.")
+    ] = "threads",
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Threads or Dask workers; one for each core."),
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(metavar="URL", help="Of a Dask scheduler, tcp://host:8786.")
+    ] = None,
+    runs_dir: Annotated[
+        str,
+        typer.Option(
+            metavar="DIR", envvar="SIM_ARENA_RUNS_DIR", help="The folder of the runs, or its URL."
+        ),
+    ] = "runs",
+    run_id: Annotated[
+        str | None, typer.Option(metavar="ID", help="The sweep's id.", show_default=False)
+    ] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Go on with a sweep that was stopped.", show_default=False),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show size and estimated time, and play nothing.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show Prefect's log too.")] = (
+        False
+    ),
+    json: options.AsJson = False,
+) -> None:
+    """Play every combination of what is named, or a sample of them.
+
+    Its size and the estimated time are shown first. A sweep that was stopped goes on with
+    --resume.
+    """
+    steps = [_step_size(text) for text in step_size] if step_size else None
+    given = {
+        "traces": trace,
+        "generate": None if generate is None else {"count": generate, "seed": generate_seed},
+        "policies": policy,
+        "rewards": reward,
+        "seeds": seeds,
+        "targets": target,
+        "nodes": nodes,
+        "step_sizes": steps,
+        "clusters": cluster,
+        "deploy": deploy,
+        "namespace": namespace,
+        "duration": duration,
+        "max_steps": max_steps,
+        "sample": sample,
+        "chunk": chunk,
+        "max_failed": max_failed,
+        "concurrency": concurrency,
+    }
+    named = {name: value for name, value in given.items() if value is not None}
+    where = {"runner": runner, "workers": workers, "address": address, "runs_dir": runs_dir}
+    if "://" not in runs_dir:
+        options.usable(Path(runs_dir))
+    if resume is not None:
+        _refuse_more(file, named)
+        _go_on({**where, "resume": resume}, f"{runs_dir}/{resume}", verbose=verbose, json=json)
+        return
+    _start(file, named, where, run_id, dry_run=dry_run, verbose=verbose, json=json)
+
+
+def _start(  # noqa: PLR0913 # what the command was given
+    file: Path | None,
+    named: dict[str, Any],
+    where: dict[str, Any],
+    run_id: str | None,
+    *,
+    dry_run: bool,
+    verbose: bool,
+    json: bool,
+) -> None:
+    """Show what is asked for, then play it."""
+    from results import new_run_id
+    from sim_arena.sweeps import plan_of
+    from sim_arena.sweeps.asked import checked, read_file
+
+    asked = checked({**(read_file(file) if file is not None else {}), **named})
+    plan, files = plan_of(asked)
+    _require_policies(asked)
+    document = _size(plan, files)
+    if not json:
+        output.show(_size_text(document))
+    if dry_run:
+        if json:
+            output.print_json(document)
+        return
+    name = run_id or new_run_id()
+    arguments = {field: getattr(asked, field) for field in type(asked).model_fields}
+    arguments = {key: list(v) if isinstance(v, tuple) else v for key, v in arguments.items()}
+    if not json:
+        print(f"sim-arena: sweep {name}; --resume {name} goes on with it", file=sys.stderr)
+    _go_on(
+        {**arguments, **where, "run_id": name},
+        f"{where['runs_dir']}/{name}",
+        verbose=verbose,
+        json=json,
+    )
+
+
+def _go_on(arguments: dict[str, Any], place: str, *, verbose: bool, json: bool) -> None:
+    """Play a sweep as a Prefect flow, and show what came of it."""
+    if "resume" in arguments:
+        from sim_arena.sweeps import opened
+
+        opened(place)  # a wrong name is told before Prefect starts
+    local.prepare(verbose=verbose)
+    with fail_as(FAILED), _followed(place, quiet=json), local.reachable():
+        from flows.sweep import sweep as flow
+
+        figures: Any = flow(**arguments)
+    if json:
+        output.print_json({"run_id": place.rpartition("/")[2], "path": place, **figures})
+        return
+    output.show(figures_table(figures), f"Results: {place}")
+    output.warn(
+        f"episode {one['episode']} failed: {one['error']}" for one in figures["error_list"][:5]
+    )
+
+
+def figures_table(figures: Mapping[str, Any]) -> Any:
+    """Return a sweep's figures, whole and by policy."""
+    columns = ("", "Episodes#", "Steps#", "Success#", "Reward#", "Steps to success#", "Failed#")
+    groups = [("all", figures)]
+    groups += [(f"policy {name}", group) for name, group in figures["by_policy"].items()]
+    rows = []
+    for name, group in groups:
+        took, rate = group["steps_to_success"], group["success_rate"]
+        rows.append(
+            (
+                name,
+                f"{group['episodes']:,}",
+                f"{group['steps']:,}",
+                output.UNKNOWN if rate is None else f"{rate:.1%}",
+                output.number(group["mean_reward"]),
+                output.UNKNOWN if took is None else output.number(took["mean"], 2),
+                f"{group['errors']:,}",
+            )
+        )
+    return output.table(None, columns, rows)
+
+
+def _size(plan: "Plan", files: Mapping[str, bytes]) -> dict[str, Any]:
+    """Return how large a sweep is and how long it will take."""
+    from sim_arena.sweeps.estimate import estimate
+
+    return {
+        "episodes": len(plan),
+        "chunks": len(plan.chunks),
+        "axes": plan.axes,
+        "by_cluster": plan.by_cluster,
+        "estimated_seconds": estimate(plan, files, _PILOT),
+    }
+
+
+def _size_text(document: Mapping[str, Any]) -> str:
+    from sim_arena.sweeps.progress import told
+
+    axes = " x ".join(f"{size} {name}" for name, size in document["axes"].items() if size > 1)
+    lines = [f"{document['episodes']:,} episodes in {document['chunks']:,} chunks"]
+    lines[0] += f": {axes}" if axes else ""
+    for cluster, seconds in document["estimated_seconds"].items():
+        count = document["by_cluster"][cluster]
+        how = "as a pilot of them took" if cluster == "embedded" else "at most, in real time"
+        lines.append(f"{cluster}: {count:,} episodes, about {told(seconds)} ({how})")
+    return "\n".join(lines)
+
+
+def _require_policies(asked: "SweepSpec") -> None:
+    from sim_arena import policies
+
+    for name in asked.policies:
+        policies.load(name, allow_import=True)
+
+
+def _refuse_more(file: Path | None, named: Mapping[str, Any]) -> None:
+    if file is not None or named:
+        more = str(file) if file is not None else f"--{next(iter(named))}"
+        raise typer.BadParameter(
+            f"a sweep goes on as it was planned; leave {more} out", param_hint="--resume"
+        )
+
+
+def _step_size(text: str) -> dict[str, str]:
+    pairs = {}
+    for part in text.split(","):
+        name, equals, value = part.partition("=")
+        if not equals:
+            raise typer.BadParameter(
+                f"expected cpu=250m,memory=128Mi,replicas=1, found {text!r}",
+                param_hint="--step-size",
+            )
+        pairs[name.strip()] = value.strip()
+    return pairs
+
+
+@contextmanager
+def _followed(place: str, *, quiet: bool) -> Iterator[None]:
+    """Show on stderr how far a sweep is, from the chunks that it has written."""
+    if quiet and not sys.stderr.isatty():
+        yield
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    screen = output.console(stderr=True)
+    columns = (
+        BarColumn(bar_width=20),
+        TextColumn("{task.description}", markup=False),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:
+        task = bar.add_task("starting Prefect", total=1.0)
+        ended = Event()
+
+        def show(line: str, share: float) -> None:
+            bar.update(task, completed=share, description=line)
+            if not screen.is_terminal:
+                print(f"sim-arena: {line}", file=sys.stderr, flush=True)
+
+        watcher = Thread(target=_watch, args=(place, ended, show), name="progress", daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            watcher.join()
+
+
+def _watch(place: str, ended: Event, show: Any) -> None:
+    """Look at the finished chunks now and then, and tell when there are more."""
+    from results import ResultsError
+    from sim_arena.sweeps import ChunkReport, Progress, opened
+
+    progress: Progress | None = None
+    known: set[int] = set()
+    pause = _PERIOD
+    while not ended.wait(pause):
+        try:
+            sweep, plan = opened(place)
+            finished = sweep.finished_chunks()
+        except ResultsError:  # not made yet
+            continue
+        if progress is None:
+            done = sum(len(plan.chunks[chunk]) for chunk in finished)
+            progress, known = Progress(len(plan), done=done), finished
+            show(progress.line(), progress.share)
+        elif finished - known:
+            for chunk in sorted(finished - known):
+                progress.add(ChunkReport(chunk, len(plan.chunks[chunk]), 0, 0, 0, 0))
+            known = finished
+            show(progress.line(), progress.share)
+        # Looking costs more the more there is: never more than a few per cent of the time.
+        pause = max(_PERIOD, len(plan.chunks) / 1000)

@@ -1,0 +1,64 @@
+"""The task `play_chunk`: play some episodes of a sweep and write their rows."""
+
+from functools import lru_cache
+from typing import Any, cast
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.concurrency.sync import concurrency
+from prefect.runtime import task_run
+
+from results import ResultsError, Sweep
+from sim_arena import sweeps
+from sim_arena.errors import TransientError
+from sim_arena.sweeps import ChunkReport, Plan
+
+__all__ = ["play_chunk"]
+
+
+def _may_pass(_task: Any, _run: TaskRun, state: "State[Any]") -> bool:
+    """Say whether a chunk may work when it is tried again: a cluster, or storage that was away."""
+    return isinstance(state.data, TransientError | ResultsError | OSError)
+
+
+def _name() -> str:
+    given = task_run.parameters
+    numbers = _opened(given["url"])[1].chunks[given["chunk"]]
+    if len(numbers) == 1:
+        return f"episode {numbers[0]}"
+    return f"episodes {numbers[0]} to {numbers[-1]}"
+
+
+@task(
+    task_run_name=cast("Any", _name),
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=2,
+    retry_delay_seconds=[1, 10],
+    retry_condition_fn=_may_pass,
+)
+def play_chunk(url: str, chunk: int) -> ChunkReport:
+    """Play a chunk; what was written of it before is replaced. See `sim_arena.sweeps.play_chunk`.
+
+    An episode on a real cluster goes through the step tasks. It takes a slot of the Prefect
+    concurrency limit `sim-arena-CLUSTER`, if the server has one, for other sweeps' sake.
+
+    Args:
+        url: the sweep's folder or URL, on storage that every worker reaches
+        chunk: the chunk's number
+    """
+    import tasks  # noqa: PLC0415 # this module is a part of it
+
+    sweep, plan = _opened(url)
+    cluster = plan.episode(plan.chunks[chunk][0]).cluster
+    if cluster == "embedded":
+        return sweeps.play_chunk(sweep, plan, chunk)
+    with concurrency(f"sim-arena-{cluster}", occupy=1):
+        return sweeps.play_chunk(sweep, plan, chunk, verbs=tasks)
+
+
+@lru_cache(maxsize=4)
+def _opened(url: str) -> tuple[Sweep, Plan]:
+    """Open a sweep once a process; its plan never changes."""
+    return sweeps.opened(url)
