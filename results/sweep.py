@@ -13,7 +13,7 @@ in an object store.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,7 +31,7 @@ from results.versions import SCHEMA_VERSION
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Sweep", "TableName"]
+__all__ = ["Sweep", "TableName", "chunk_of", "part_name"]
 
 TableName = Literal["steps", "episodes"]
 
@@ -215,9 +215,14 @@ class Sweep:
         """
         wanted = None if names is None else list(names)
         for name in self.parts(table):
-            with self.store.open(name) as file:
-                part = read_part(file, f"{self.store.url}/{name}", wanted, where)
-            yield part
+            yield self.read_part(name, wanted, where)
+
+    def read_part(
+        self, name: str, names: Sequence[str] | None = None, where: Any = None
+    ) -> "pa.Table":
+        """Return one file of the data set, by its name; the rest is as for `read`."""
+        with self.store.open(name) as file:
+            return read_part(file, f"{self.store.url}/{name}", names, where)
 
     def replace_parts(self, parts: Mapping[TableName, list[str]]) -> None:
         """Let other files be the data set, in one step, and delete those that no longer are."""

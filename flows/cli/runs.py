@@ -1,19 +1,26 @@
 """`sim-arena runs`: what was played."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from flows.cli import options, output
-from flows.cli.errors import FAILED, fail_as
+from flows.cli.errors import FAILED, fail_as, refuse
 
 if TYPE_CHECKING:
-    from results import Row, RunInfo
+    from results import Row, Run, RunInfo, Sweep
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List runs, and show one.")
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="List runs, show, replay and keep them."
+)
+
+_Run = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run's id, the start of it, its folder or URL.")
+]
 
 
 @app.command("list")
@@ -51,9 +58,12 @@ def show(
     json: options.AsJson = False,
 ) -> None:
     """Show a run: its figures, its steps, its files."""
-    from results import find_run, summarise
+    from results import Sweep, find_run, open_result, summarise
 
     found = find_run(runs_dir, run)
+    if isinstance(result := open_result(found.path), Sweep):
+        _show_sweep(result, json=json)
+        return
     with fail_as(FAILED):
         steps = found.read_steps()
         summary = found.read_summary() or dict(summarise(steps))
@@ -77,6 +87,174 @@ def show(
         output.show(f"... and {len(steps) - limit} more steps; --limit shows more")
     output.warn(f"step failed: {step['error']}" for step in steps if step.get("error"))
     output.show("Files:", *(f"  {path}" for path in _files(found.path)))
+
+
+@app.command()
+def replay(
+    *,
+    row: Annotated[
+        str,
+        typer.Argument(
+            metavar="ROW",
+            help="RUN:EPISODE or RUN:EPISODE:STEP, such as latest:17.",
+            show_default=False,
+        ),
+    ],
+    runs_dir: options.RunsDir = options.RUNS,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Keep its traces and steps there.", show_default=False),
+    ] = None,
+    json: options.AsJson = False,
+) -> None:
+    """Play a row again, from what was recorded with it, and compare.
+
+    Exit code 0 if it is the same, 1 if it is not.
+    """
+    from tempfile import TemporaryDirectory
+
+    run, episode, step = _row(row)
+    found = _found(runs_dir, run)
+    from sim_arena.sweeps.replay import replay
+
+    with fail_as(FAILED), TemporaryDirectory() as folder:
+        again = replay(found, episode, out or Path(folder))
+    rows = [one for one in again.played if step is None or one["step"] == step]
+    if not rows and again.recorded:
+        refuse(f"{row}: the episode has {len(again.recorded)} steps, from 0")
+    if json:
+        output.print_json(
+            {"same": not again.differences, "differences": again.differences, "steps": rows}
+        )
+    else:
+        output.show(_steps(rows))
+        output.show(*(again.differences or ["the same as recorded"]))
+    if again.differences:
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def compact(*, run: _Run = "latest", runs_dir: options.RunsDir = options.RUNS) -> None:
+    """Join the small files of a sweep that has ended into few large ones."""
+    from results import Sweep
+    from results.compaction import compact
+    from sim_arena.sweeps import writing
+
+    found = _found(runs_dir, run)
+    if not isinstance(found, Sweep):
+        refuse(f"{found.id} is a run of one episode; only sweeps have files to join")
+    with fail_as(FAILED), writing(found):
+        before, after = compact(found)
+    output.show(f"{found.id}: {before} files before, {after} after")
+
+
+@app.command()
+def export(  # noqa: PLR0913 # each option is an argument
+    *,
+    run: _Run = "latest",
+    runs_dir: options.RunsDir = options.RUNS,
+    csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values.")] = False,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="A JSON object a line.")] = False,
+    table: Annotated[Literal["steps", "episodes"], typer.Option(help="Which table.")] = "steps",
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Where to; stdout if not given.", show_default=False),
+    ] = None,
+) -> None:
+    """Write a run's rows as CSV or JSON lines."""
+    import sys
+
+    from results.export import export_rows, write_rows
+
+    if csv == jsonl:
+        raise typer.BadParameter("name one of --csv and --jsonl", param_hint="--csv")
+    form: Literal["csv", "jsonl"] = "csv" if csv else "jsonl"
+    found = _found(runs_dir, run)
+    with fail_as(FAILED):
+        names, rows = export_rows(found, table)
+        if out is None:
+            write_rows(sys.stdout, names, rows, form)
+            return
+        try:
+            with out.open("w", encoding="utf-8", newline="") as file:
+                count = write_rows(file, names, rows, form)
+        except OSError as error:
+            refuse(f"cannot write {out}: {error.strerror or error}")
+    output.show(f"{count:,} {table} are in {out}")
+
+
+@app.command()
+def prune(
+    *,
+    runs_dir: options.RunsDir = options.RUNS,
+    keep: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Keep the N newest runs.")
+    ] = None,
+    older_than: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="DAYS", help="Delete only what is older.", show_default=False),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete old runs. Those that have not ended stay, and so does the last one."""
+    import shutil
+    from datetime import timedelta
+
+    from results.retention import outdated
+    from sim_arena.locks import locked
+
+    age = None if older_than is None else timedelta(days=older_than)
+    old = outdated(runs_dir, keep=keep, older_than=age)
+    if not old:
+        output.show("nothing to delete")
+        return
+    output.show(output.table(None, _LIST_COLUMNS, [_list_row(info) for info in old]))
+    if not yes:
+        typer.confirm(f"Delete these {len(old)} runs?", abort=True, err=True)
+    with fail_as(FAILED):
+        for info in old:
+            with locked(info.path):  # somebody may be resuming, or compacting, it
+                shutil.rmtree(info.path)
+    output.show(f"{len(old)} runs deleted")
+
+
+def _row(text: str) -> tuple[str, int, int | None]:
+    """Return the run, the episode and the step that a row is named by."""
+    run, _, rest = text.rpartition(":") if text.count(":") == 1 else text.partition(":")
+    numbers = rest.split(":")
+    if not run or len(numbers) > 2 or not all(number.isdecimal() for number in numbers):
+        raise typer.BadParameter(
+            f"expected RUN:EPISODE or RUN:EPISODE:STEP, found {text!r}", param_hint="ROW"
+        )
+    return run, int(numbers[0]), int(numbers[1]) if len(numbers) == 2 else None
+
+
+def _found(runs_dir: Path, name: str) -> "Run | Sweep":
+    """Return a run or a sweep by its id, the start of it, its folder or its URL."""
+    from results import find_run, open_result
+
+    if "://" in name:
+        return open_result(name)
+    return open_result(find_run(runs_dir, name).path)
+
+
+def _show_sweep(sweep: "Sweep", *, json: bool) -> None:
+    from flows.cli.sweep import figures_table
+    from results.figures import summarise_sweep
+
+    with fail_as(FAILED):
+        summary = sweep.read_summary()
+        figures = summary or dict(summarise_sweep(sweep))
+    state = "unfinished" if summary is None else "ended"
+    if json:
+        head = {"run_id": sweep.id, "path": sweep.store.url, "state": state, "kind": "sweep"}
+        started = {"started_at": sweep.started_at, "parameters": sweep.parameters}
+        output.print_json({**head, **started, "summary": figures})
+        return
+    when = sweep.started_at[:19].replace("T", " ")
+    output.show(f"Sweep {sweep.id}, {state}, started {when} UTC", figures_table(figures))
+    output.warn(f"episode {one['episode']} failed: {one['error']}" for one in figures["error_list"])
+    output.show("Files:", *(f"  {sweep.store.url}/{name}" for name in ("steps", "episodes")))
 
 
 _LIST_COLUMNS = ("Run", "Started (UTC)", "State", "Episodes#", "Steps#", "Success#", "Reward#")

@@ -1,6 +1,5 @@
 """The flow `sweep`, against a Prefect server."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -50,7 +49,7 @@ def test_the_flow_gives_what_the_runner_without_prefect_gives(
     assert run.state.is_completed()
     assert run.state.message.startswith("8 episodes of ")
     shown = artifacts(run.id)
-    assert json.loads(shown["sweep-progress"]) == 100.0
+    assert float(shown["sweep-progress"]) == 100.0
     assert "| heuristic | 4 | 100\\.0% |" in shown["sweep"]
     names = {one.name for one in client.read_task_runs()}
     assert {"episodes 0 to 2", "episodes 3 to 5", "episodes 6 to 7"} <= names

@@ -1,0 +1,130 @@
+"""Play a row again, and compare."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from results import ResultsError, Row, Run, Sweep, load_episodes, load_steps, rows_of
+from sim_arena import runs
+from sim_arena.episode import play
+from sim_arena.errors import PermanentError
+from sim_arena.records import EpisodeResult, to_row
+from sim_arena.spec import EpisodeSpec
+from sim_arena.steps import told
+from sim_arena.sweeps.folder import opened
+from sim_arena.sweeps.playing import local
+from sim_arena.sweeps.rows import of_this_sweep
+
+__all__ = ["Replayed", "replay"]
+
+# What two plays of one episode need not have alike: the clock, and where traces are written.
+_OWN = {"started_at", "wall_seconds", "trace_in", "trace_out", "run_id"}
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """An episode that was played again.
+
+    Args:
+        recorded: the rows of the data set
+        played: the rows of now
+        folder: where the traces of now are
+        differences: such as `step 2, reward: 0.5, now 1.0`; none if it is the same
+    """
+
+    recorded: Sequence[Row]
+    played: Sequence[Row]
+    folder: Path
+    differences: Sequence[str]
+
+
+def replay(result: Run | Sweep, episode: int, folder: Path) -> Replayed:
+    """Play an episode of a run or a sweep again, one step after another.
+
+    Args:
+        result: where it is recorded
+        episode: its number
+        folder: where its files go
+
+    Raises:
+        ResultsError: there is no such episode, or a file that it needs is missing or damaged
+        SimArenaError: it cannot be played
+    """
+    if isinstance(result, Sweep):
+        spec, recorded, names, error = _of_a_sweep(result, episode)
+        run_id = result.id
+    else:
+        spec, recorded, names, error = _of_a_run(result, episode)
+        run_id = result.id
+    spec = spec.model_copy(update={"runs_dir": str(folder), "run_id": f"{run_id}-{episode}-again"})
+    played = EpisodeResult(run_id, episode, str(folder))
+    failure = None
+    try:
+        play(spec, on_step=played.add)
+    except Exception as problem:
+        failure = told(problem)
+        for path, name in names.items():
+            failure = failure.replace(path, name)
+        if error is None:
+            raise
+    now = of_this_sweep([to_row(record) for record in played.records], run_id, names)
+    differences = list(_differences(recorded, now))
+    if not recorded and failure != error:
+        differences.append(f"error: {error}, now {failure}")
+    return Replayed(recorded, now, folder, differences)
+
+
+_Found = tuple[EpisodeSpec, list[Row], dict[str, str], str | None]
+
+
+def _of_a_sweep(sweep: Sweep, episode: int) -> _Found:
+    import pyarrow.compute as pc  # noqa: PLC0415 # heavy: only a replay needs it
+
+    _, plan = opened(sweep.store.url)
+    if not 0 <= episode < len(plan):
+        raise ResultsError(
+            f"expected an episode from 0 to {len(plan) - 1:,} of {sweep.id}, found {episode:,}"
+        )
+    asked = plan.episode(episode)
+    here = pc.field("episode") == episode
+    rows = rows_of(load_episodes(sweep, where=here, form="arrow"))
+    if not rows:
+        raise ResultsError(f"episode {episode:,} of {sweep.id} has not been played: resume it")
+    spec = local(sweep, plan, asked)
+    if _digest(spec.trace) != plan.case(episode).sha256:
+        raise ResultsError(f"{spec.trace} is damaged: it is not the trace that was played")
+    recorded = rows_of(load_steps(sweep, where=here, form="arrow"))
+    names = {spec.trace: asked.trace, spec.nodes: asked.nodes}
+    return spec, recorded, names, rows[0]["error"]
+
+
+def _of_a_run(run: Run, episode: int) -> _Found:
+    spec = runs.spec_of(run.path)
+    recorded = [row for row in run.read_steps() if row["episode"] == episode]
+    if spec.episode != episode or not recorded:
+        raise ResultsError(f"{run.id} has no episode {episode}; it has the episode {spec.episode}")
+    if _digest(spec.trace) != run.parameters.get("trace_sha256"):
+        raise PermanentError(
+            f"expected {spec.trace} as it was when {run.id} was played, found another file: "
+            "bring it back to play the run again"
+        )
+    latest = {row["step"]: row for row in recorded}
+    return spec, list(latest.values()), {}, recorded[-1]["error"]
+
+
+def _digest(path: str) -> str:
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError as error:
+        raise ResultsError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _differences(recorded: Sequence[Row], now: Sequence[Row]) -> Any:
+    if len(recorded) != len(now):
+        yield f"{len(recorded)} steps, now {len(now)}"
+    for old, new in zip(recorded, now, strict=False):
+        for name in old.keys() - _OWN:
+            if old[name] != new.get(name):
+                yield f"step {old['step'] + 1}, {name}: {old[name]}, now {new.get(name)}"
