@@ -19,6 +19,7 @@ from flows import parameters as p
 from flows.runners import Runner, runner_for, workers_of
 from flows.summaries import headline, publish
 from results import ResultsError, Summary, Sweep
+from results.store import place_in
 from sim_arena import clusters, spec, sweeps
 from sim_arena.guardrails import Guardrails
 from sim_arena.locks import is_locked
@@ -51,7 +52,7 @@ def clean_up_sweep(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -
     given = flow_run.parameters
     run_id = str(given.get("resume") or given.get("run_id") or flow_run.id)
     try:
-        sweep, plan = sweeps.opened(f"{given.get('runs_dir') or 'runs'}/{run_id}")
+        sweep, plan = sweeps.opened(place_in(given.get("runs_dir") or "runs", run_id))
     except ResultsError:  # nothing was made
         return
     if sweep.path is None or is_locked(sweep.path):  # somebody else plays it
@@ -59,7 +60,9 @@ def clean_up_sweep(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -
     for folder in sorted((sweep.path / "played").glob("*/run.json")):
         if not (folder.parent / "summary.json").exists():
             for cluster in set(plan.asked.clusters) - {"embedded"}:
-                clusters.get(cluster).clean_up(folder.parent.name)
+                context = plan.asked.context
+                place = f"{cluster}:{context}" if context else cluster
+                clusters.get(place).clean_up(folder.parent.name)
     flow_run_logger(flow_run, flow).info("cleaned up sweep %s: %s", run_id, state.name)
 
 
@@ -80,6 +83,8 @@ def sweep(  # noqa: PLR0913, PLR0917 # each is a field of the form in the UI
     nodes: list[spec.Nodes] | None = None,
     step_sizes: list[StepSizes] | None = None,
     clusters: Annotated[list[p.ClusterName], Field(min_length=1)] = ["embedded"],  # noqa: B006 # likewise
+    context: spec.Context = None,
+    speed: spec.Speed = 1.0,
     deploy: spec.Deploy | None = None,
     namespace: spec.Namespace = None,
     duration: spec.Duration | None = None,
@@ -113,6 +118,8 @@ def sweep(  # noqa: PLR0913, PLR0917 # each is a field of the form in the UI
         nodes: the clusters' nodes
         step_sizes: how far an action goes when the policy does not say
         clusters: where the traces are replayed
+        context: the kubeconfig's context of the real ones; the current one if not given
+        speed: on real clusters, divides the pauses and the pods' running times
         deploy: the workload, of traces without a manifest
         namespace: the workload's namespace, likewise
         duration: simulated window of each step, in seconds
@@ -141,7 +148,7 @@ def sweep(  # noqa: PLR0913, PLR0917 # each is a field of the form in the UI
     given = dict(locals())  # at this point these are the arguments
     p.check_sweep_source(given)
     if resume is not None:
-        found, plan = sweeps.opened(f"{runs_dir}/{resume}")
+        found, plan = sweeps.opened(place_in(runs_dir, resume))
     else:
         names = sweeps.SweepSpec.model_fields
         asked = {name: given[name] for name in names if given[name] is not None}

@@ -23,6 +23,7 @@ __all__ = [
     "RemoteStore",
     "Store",
     "is_url",
+    "place_in",
     "read_document",
     "store_at",
     "write_document",
@@ -69,6 +70,14 @@ def store_at(place: str | Path) -> Store:
         ResultsError: the URL's kind is not known here
     """
     return RemoteStore(str(place)) if is_url(place) else LocalStore(Path(place))
+
+
+def place_in(runs: str | Path, run_id: str) -> str:
+    """Return the path or URL of a run in a folder of runs; a URL keeps its parameters."""
+    if not is_url(runs):
+        return str(Path(runs) / run_id)
+    place, question, query = str(runs).partition("?")
+    return f"{place.rstrip('/')}/{run_id}{question}{query}"
 
 
 class LocalStore:
@@ -152,7 +161,7 @@ class RemoteStore:
 
     def at(self, name: str) -> "RemoteStore":
         """Return the store of a folder in this one."""
-        return RemoteStore(f"{self._place}/{name}{self._suffix}")
+        return RemoteStore(place_in(self.url, name))
 
     def write(self, name: str, fill: Fill) -> None:
         """Write an object. It is complete here before the store gets anything of it.

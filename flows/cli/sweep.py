@@ -62,6 +62,14 @@ def sweep(  # noqa: PLR0913 # each option is an argument
     cluster: Annotated[
         list[str] | None, _many("NAME", "A cluster; embedded if none is named.")
     ] = None,
+    context: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The kubeconfig's context of a real cluster."),
+    ] = None,
+    speed: Annotated[
+        float | None,
+        typer.Option(metavar="X", help="On real clusters, X times faster."),
+    ] = None,
     deploy: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="The workload, of traces without a manifest."),
@@ -135,6 +143,8 @@ def sweep(  # noqa: PLR0913 # each option is an argument
         "nodes": nodes,
         "step_sizes": steps,
         "clusters": cluster,
+        "context": context,
+        "speed": speed,
         "deploy": deploy,
         "namespace": namespace,
         "duration": duration,
@@ -148,9 +158,11 @@ def sweep(  # noqa: PLR0913 # each option is an argument
     where = {"runner": runner, "workers": workers, "address": address, "runs_dir": runs_dir}
     if "://" not in runs_dir:
         options.usable(Path(runs_dir))
+    from results.store import place_in
+
     if resume is not None:
         _refuse_more(file, named)
-        _go_on({**where, "resume": resume}, f"{runs_dir}/{resume}", verbose=verbose, json=json)
+        _go_on({**where, "resume": resume}, place_in(runs_dir, resume), verbose=verbose, json=json)
         return
     _start(file, named, where, run_id, dry_run=dry_run, verbose=verbose, json=json)
 
@@ -167,6 +179,7 @@ def _start(  # noqa: PLR0913 # what the command was given
 ) -> None:
     """Show what is asked for, then play it."""
     from results import new_run_id
+    from results.store import place_in
     from sim_arena.sweeps import plan_of
     from sim_arena.sweeps.asked import checked, read_file
 
@@ -187,7 +200,7 @@ def _start(  # noqa: PLR0913 # what the command was given
         print(f"sim-arena: sweep {name}; --resume {name} goes on with it", file=sys.stderr)
     _go_on(
         {**arguments, **where, "run_id": name},
-        f"{where['runs_dir']}/{name}",
+        place_in(where["runs_dir"], name),
         verbose=verbose,
         json=json,
     )
@@ -205,7 +218,7 @@ def _go_on(arguments: dict[str, Any], place: str, *, verbose: bool, json: bool) 
 
         figures: Any = flow(**arguments)
     if json:
-        output.print_json({"run_id": place.rpartition("/")[2], "path": place, **figures})
+        output.print_json({"path": place, **figures})
         return
     output.show(figures_table(figures), f"Results: {place}")
     output.warn(

@@ -249,6 +249,7 @@ def _look(active: Sequence[Episode]) -> Iterator[tuple[Any, Seen | str]]:
 
 def _outcome(episode: Episode, cell: Cell, seen: Seen) -> Outcome:
     """Return what a step came to that saw this; without the move, unless it is known at once."""
+    # The embedded cluster shows every trouble: what looks healthy there is.
     outcome = Outcome(seen, is_success(seen.observation, cell.spec.target))
     if not outcome.success:
         if not cell.pure:

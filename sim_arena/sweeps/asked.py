@@ -10,6 +10,7 @@ from sim_arena import clusters, rewards
 from sim_arena.errors import SimArenaError
 from sim_arena.guardrails import Guardrails
 from sim_arena.spec import (
+    Context,
     Deploy,
     Duration,
     MaxSteps,
@@ -17,6 +18,7 @@ from sim_arena.spec import (
     Nodes,
     Replay,
     Seed,
+    Speed,
     StepSizes,
     Target,
     Timeout,
@@ -88,6 +90,8 @@ class SweepSpec(BaseModel):
         rewards: names of rewards
         step_sizes: how far an action goes when the policy does not say
         clusters: where the traces are replayed
+        context: the kubeconfig's context of the real ones; None for the current one
+        speed: on real clusters, divides the pauses and the pods' running times
         seeds: a list, a range `{first, count}`, or `0-99`
         guardrails: the bounds that no action crosses
         replay: `simkube` or `plain`
@@ -118,6 +122,8 @@ class SweepSpec(BaseModel):
         tuple[StepSizes, ...], Field(min_length=1), BeforeValidator(_one_or_many)
     ] = (StepSizes(),)
     clusters: Names = ("embedded",)
+    context: Context = None
+    speed: Speed = 1.0
     seeds: Annotated[
         SeedRange | tuple[Seed, ...], Field(union_mode="left_to_right"), BeforeValidator(_seeds)
     ] = SeedRange()
@@ -138,7 +144,11 @@ class SweepSpec(BaseModel):
     @field_validator("clusters")
     @classmethod
     def _clusters_are_there(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        return _known(names, clusters.get)
+        for name in names:
+            if name not in clusters.REGISTRY:  # asking for it would look for its kubeconfig
+                known = ", ".join(sorted(clusters.REGISTRY))
+                raise ValueError(f"expected a cluster, one of {known}; found {name!r}")
+        return names
 
     @field_validator("seeds")
     @classmethod

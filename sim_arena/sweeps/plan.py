@@ -192,5 +192,7 @@ class Plan:
             guardrails=asked.guardrails,
             steps=asked.step_sizes[step],
             cluster=asked.clusters[cluster],
+            context=None if asked.clusters[cluster] == "embedded" else asked.context,
+            speed=asked.speed,
             timeout=asked.timeout,
         )
