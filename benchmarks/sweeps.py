@@ -59,7 +59,7 @@ def main(words: list[str]) -> None:
 
 def _measured(how: str, episodes: int, policy: str, folder: str) -> dict[str, Any]:
     """Play a sweep in this process."""
-    from sim_arena.sweeps import SweepSpec, create, go_on, play_chunk
+    from sim_arena.sweeps import SweepSpec, create, go_on, play_chunk  # noqa: PLC0415 # the measured process alone
 
     seeds = -(-episodes // len(load_manifest(DEMO)))
     asked = SweepSpec(traces=str(DEMO), policies=policy, seeds={"count": seeds})
@@ -78,7 +78,7 @@ def _measured(how: str, episodes: int, policy: str, folder: str) -> dict[str, An
         figures: Any = go_on(sweep, plan, on_chunk=look)
     else:
         os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
-        from flows import sweep as flows_sweep
+        from flows import sweep as flows_sweep  # noqa: PLC0415 # likewise
 
         played = flows_sweep.Progress.add
 
