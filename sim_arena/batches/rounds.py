@@ -233,7 +233,7 @@ def _look(active: Sequence[Episode]) -> Iterator[tuple[Any, Seen | str]]:
             [variant.program for variant in variants], [each.spec.seed for each in active]
         )
         batch.advance()
-        glances = batch.glances([variant.site.ref for variant in variants])
+        keys = batch.glances([variant.site.ref for variant in variants])
     except Exception as error:  # noqa: BLE001 # told in the record
         if len(active) == 1:
             yield active[0], told(error)
@@ -242,9 +242,8 @@ def _look(active: Sequence[Episode]) -> Iterator[tuple[Any, Seen | str]]:
         yield from _look(active[:half])
         yield from _look(active[half:])
         return
-    keys = glances.keys()
     for i, (episode, variant) in enumerate(zip(active, variants, strict=True)):
-        yield episode, variant.seen(keys[i], glances, i)
+        yield episode, variant.seen(keys[i], batch, i)
 
 
 def _outcome(episode: Episode, cell: Cell, seen: Seen) -> Outcome:

@@ -66,11 +66,13 @@ class Variant:
     _seen: dict[bytes, Seen] = field(default_factory=dict)
     _moves: dict[str, Move] = field(default_factory=dict)
 
-    def seen(self, key: bytes, glances: "engine.Glances", i: int) -> Seen:
-        """Return what run `i` of a batch saw, whose glance has this key."""
-        found = self._seen.get(key)
+    def seen(self, key: bytes | None, batch: "engine.Batch", i: int) -> Seen:
+        """Return what run `i` of a batch saw, at a glance with this key."""
+        found = None if key is None else self._seen.get(key)
         if found is None:
-            found = self._seen[key] = Seen(complete(glances.observation(i)))
+            found = Seen(complete(batch.observe(i, self.site.ref)))
+            if key is not None:
+                self._seen[key] = found
         return found
 
     def move(self, key: str, action: Action) -> Move:

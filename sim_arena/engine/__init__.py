@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sim_arena.engine.compiler import compile_trace
-    from sim_arena.engine.glance import Glances
     from sim_arena.engine.observe import WorkloadStatus
     from sim_arena.engine.parameters import Parameters
     from sim_arena.engine.program import Program
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Batch",
-    "Glances",
     "Parameters",
     "Program",
     "Simulation",
@@ -30,7 +28,6 @@ __all__ = [
 
 _HOMES = {
     "Batch": "simulation",
-    "Glances": "glance",
     "Parameters": "parameters",
     "Program": "program",
     "Simulation": "simulation",

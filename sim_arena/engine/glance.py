@@ -1,8 +1,9 @@
 """What can be seen of one workload in each run of a batch, as rows of numbers.
 
 `observe` reads one run as a person wants to see it. In a batch, many runs look alike: a glance
-holds everything that an observation depends on, so that runs with equal programs and equal
-glances have equal observations, and Python has to make each of them only once.
+holds everything that the observation of a program depends on that needs no more than the core of
+the engine. Such runs with equal programs and equal glances have equal observations, and Python has
+to make each of them only once.
 """
 
 from __future__ import annotations
@@ -12,20 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sim_arena.engine.jit import entry, jit
-from sim_arena.engine.messages import message
-from sim_arena.engine.observe import described
-from sim_arena.engine.program import INIT, NS, Program
 from sim_arena.engine.state import CRASHED, FAILED, GONE, PENDING, RUNNING, UP
 from traces.arithmetic import UNSET
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sim_arena.engine.program import Arrays
     from sim_arena.engine.state import State
-    from sim_arena.observation import Observation
 
-__all__ = ["MESSAGES", "Glances", "glances", "room_for"]
+__all__ = ["MESSAGES", "glances", "room_for"]
 
 # What stands in a row; behind it the containers, then the messages.
 (
@@ -53,8 +48,6 @@ __all__ = ["MESSAGES", "Glances", "glances", "room_for"]
 _PER_CONTAINER = 3
 # Of a message before its rejections: pods, kind, whether the pod never preempts.
 _BEFORE_REJECTIONS = 3
-# Bits of EVENTS, in the order in which observations name them.
-_EVENTS = ("FailedScheduling", "BackOff", "OOMKilling", "Unhealthy")
 
 
 def room_for(programs: Arrays, state: State, messages: int) -> Any:
@@ -189,86 +182,3 @@ def _message(kind: int, never: int, rejections: Any, start: int, row: Any) -> No
         for r in range(len(rejections)):
             row[at + _BEFORE_REJECTIONS + r] = rejections[r]
     row[MESSAGES] += 1
-
-
-class Glances:
-    """The glances of a batch.
-
-    Args:
-        programs: the runs' programs.
-        rows: a row a run.
-    """
-
-    def __init__(self, programs: Sequence[Program], rows: Any) -> None:
-        self._programs = programs
-        self.rows = rows
-
-    def keys(self) -> list[bytes]:
-        """Return for each run what is equal for equal observations of the same program."""
-        data, width = self.rows.tobytes(), self.rows.shape[1] * self.rows.itemsize
-        return [data[start : start + width] for start in range(0, len(data), width)]
-
-    def observation(self, i: int) -> Observation:
-        """Return the observation of run `i`."""
-        return _observation(self._programs[i], self.rows[i])
-
-
-def _observation(program: Program, row: Any) -> Observation:
-    head = row[:HEAD].tolist()
-    shown = _shown(program, head[TEMPLATE], row)
-    throttled = [c["throttled"] for c in shown if c["throttled"] is not None]
-    nodes = program.arrays.nodes.view(np.ndarray)
-    exists = bool(head[EXISTS])
-    applications = program.arrays.applications.view(np.ndarray)
-    return {
-        "ready": head[READY],
-        "pending": head[PENDING_PODS],
-        "total": head[TOTAL],
-        "desired": int(applications["replicas"][head[APPLICATION]]) if exists else 0,
-        "failed": head[FAILED_PODS],
-        "restarts": head[RESTARTS],
-        "oom_killed": sum(c["oom_killed"] or 0 for c in shown),
-        "throttled": max(throttled) if throttled else None,
-        "reasons": _reasons(program, row),
-        "events": [name for bit, name in enumerate(_EVENTS) if head[EVENTS] >> bit & 1],
-        "containers": shown,
-        "nodes": len(nodes),
-        "allocatable_cpu": int(nodes["cpu"].sum()),
-        "allocatable_memory": int(nodes["memory"].sum()),
-        "allocatable_pods": int(nodes["pods"].sum()),
-        "requested_cpu": head[CPU],
-        "requested_memory": head[MEMORY],
-        "requested_pods": head[PODS],
-        "largest_free_cpu": head[FREE_CPU],
-        "largest_free_memory": head[FREE_MEMORY],
-        "simulated_seconds": float(head[NOW]) / NS,
-        "cluster": "embedded",
-    }
-
-
-def _shown(program: Program, template: int, row: Any) -> list[Any]:
-    """Describe the containers of the current template, init containers aside."""
-    if template == UNSET:
-        return []
-    record = program.arrays.templates.view(np.ndarray)[template]
-    containers = program.arrays.containers.view(np.ndarray)
-    shown = []
-    for j, c in enumerate(range(record["first_container"], record["end_container"])):
-        if containers[c]["kind"] != INIT:
-            restarts, killed, up = row[HEAD + _PER_CONTAINER * j :][:_PER_CONTAINER].tolist()
-            shown.append(
-                described(program, containers[c], restarts=restarts, killed=killed, up=bool(up))
-            )
-    return shown
-
-
-def _reasons(program: Program, row: Any) -> dict[str, int]:
-    start = HEAD + _PER_CONTAINER * int(row[CONTAINERS])
-    width = _BEFORE_REJECTIONS + int(row[REJECTIONS])
-    counts: dict[str, int] = {}
-    for m in range(int(row[MESSAGES])):
-        pods, kind, never, *why = row[start + m * width :][:width].tolist()
-        text = message(kind, why, len(program.nodes), program.extended, never_preempts=bool(never))
-        if text:
-            counts[text] = counts.get(text, 0) + pods
-    return dict(sorted(counts.items()))

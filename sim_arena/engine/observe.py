@@ -17,7 +17,7 @@ from traces.arithmetic import UNSET
 if TYPE_CHECKING:
     from traces import WorkloadRef
 
-__all__ = ["WorkloadStatus", "described", "observe", "status"]
+__all__ = ["WorkloadStatus", "observe", "status"]
 
 
 class WorkloadStatus(NamedTuple):
@@ -157,7 +157,7 @@ def _containers(
     if template == UNSET:
         return []
     record = program.arrays.templates[template]
-    shown = []
+    described = []
     for row in range(record["first_container"], record["end_container"]):
         container = program.arrays.containers[row]
         if container["kind"] == INIT:
@@ -165,16 +165,8 @@ def _containers(
         name = int(container["name"])
         states = state.containers[_slots(program, state, present, name)]
         up = state.containers[_slots(program, state, running, name)]["state"] == UP
-        shown.append(
-            described(
-                program,
-                container,
-                restarts=int(states["restarts"].sum()),
-                killed=int(states["oom_killed"].sum()),
-                up=bool(up.any()),
-            )
-        )
-    return shown
+        described.append(_container(program, container, states, bool(up.any())))
+    return described
 
 
 def _slots(program: Program, state: State, pods: Any, name: int) -> Any:
@@ -193,18 +185,7 @@ def _slots(program: Program, state: State, pods: Any, name: int) -> Any:
     return (pods * program.arrays.header["pod_containers"][0] + slots)[found]
 
 
-def described(
-    program: Program, container: Any, *, restarts: int, killed: int, up: bool
-) -> ContainerObservation:
-    """Return a container of the program with what its pods went through.
-
-    Args:
-        program: the program.
-        container: the container's record.
-        restarts: over the present pods.
-        killed: for memory, over the present pods.
-        up: whether it runs in any of them.
-    """
+def _container(program: Program, container: Any, states: Any, up: bool) -> ContainerObservation:
     limit = int(container["cpu_limit"])
     wanted = int(container["usage_cpu"])
     return ContainerObservation(
@@ -215,8 +196,8 @@ def described(
         memory_limit=_set(container["memory_limit"]),
         cpu_usage=(wanted if limit == UNSET else min(wanted, limit)) if up else None,
         memory_usage=int(container["usage_memory"]) if up else None,
-        restarts=restarts,
-        oom_killed=killed,
+        restarts=int(states["restarts"].sum()),
+        oom_killed=int(states["oom_killed"].sum()),
         throttled=_throttled(container) if up else None,
     )
 

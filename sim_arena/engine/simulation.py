@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sim_arena.engine import loop
-from sim_arena.engine.glance import MESSAGES, Glances, glances, room_for
+from sim_arena.engine.glance import MESSAGES, glances, room_for
 from sim_arena.engine.observe import WorkloadStatus, observe, status
 from sim_arena.engine.program import NS, Program
 from sim_arena.engine.refusals import refused_pods
@@ -116,11 +116,26 @@ class Batch:
         """Return what is seen of a workload in run `i` at its present time."""
         return observe(self.programs[i], self._at(i), ref)
 
-    def glances(self, refs: Sequence[WorkloadRef]) -> Glances:
-        """Return what observations depend on, for one workload of each run at its present time."""
+    def glances(self, refs: Sequence[WorkloadRef]) -> list[bytes | None]:
+        """Return for each run what is equal only for equal observations of the same program.
+
+        None where the program needs more than the core of the engine: only `observe` knows then.
+
+        Args:
+            refs: the workload to look at, for each run.
+        """
         numbers = np.array(
             [p.index(ref) for p, ref in zip(self.programs, refs, strict=True)], np.int64
         )
+        rows = self._glances(numbers)
+        data, width = rows.tobytes(), rows.shape[1] * rows.itemsize
+        whole = self._stacked.header["whole"][:, 0].tolist()
+        return [
+            None if needs_more else data[i * width : (i + 1) * width]
+            for i, needs_more in enumerate(whole)
+        ]
+
+    def _glances(self, numbers: Any) -> Any:
         programs, state = self._stacked, self._state
         room = 2
         while True:
@@ -142,7 +157,7 @@ class Batch:
             )
             most = int(rows[:, MESSAGES].max(initial=0))
             if most <= room:
-                return Glances(self.programs, rows)
+                return rows
             room = most
 
     def status(self, i: int) -> list[WorkloadStatus]:
