@@ -15,7 +15,7 @@ export PYTHONNOUSERSITE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint lock wheel bench control-plane test-cluster test-cluster-full oracle fidelity clean FORCE
+.PHONY: help venv demo test lint lock wheel bench control-plane test-cluster test-cluster-full oracle mutation fidelity clean FORCE
 
 help: ## List the targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1	/p' Makefile | expand -t 16
@@ -79,6 +79,9 @@ test-cluster-full: $(READY) ## Run all of them, those that take minutes too
 
 oracle: $(READY) ## Ask the real scheduler's plugins for the test vectors anew (needs Go)
 	@$(PY) -m tests.oracle.make
+
+mutation: $(READY) ## Break the scheduler in one place at a time: the test vectors must notice
+	@$(PY) -m tests.oracle.mutation
 
 fidelity: $(READY) ## Play fresh scenarios on the real control plane: SEED=1000 COUNT=20
 	@$(PY) -m tests.fidelity.run --seed $(or $(SEED),1000) --count $(or $(COUNT),20)

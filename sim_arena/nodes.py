@@ -20,6 +20,7 @@ __all__ = [
     "NodesError",
     "Taint",
     "is_short_form",
+    "node_of",
     "parse_nodes",
 ]
 
@@ -65,6 +66,7 @@ class Node:
         extended: other allocatable resources by name, in whole units (bytes for
             `ephemeral-storage` and huge pages).
         images: the container images that it has, by name, and their sizes in bytes.
+        features: what the kubelet declares to know (`status.declaredFeatures`).
     """
 
     name: str
@@ -76,6 +78,7 @@ class Node:
     unschedulable: bool = False
     extended: Mapping[str, int] = field(default_factory=dict)
     images: Mapping[str, int] = field(default_factory=dict)
+    features: frozenset[str] = frozenset()
 
 
 def parse_nodes(text: str | Path) -> list[Node]:
@@ -147,7 +150,7 @@ def _manifests(path: Path) -> list[Node]:
             f"found {str(path)!r}, which does not exist"
         )
     files = sorted(path.glob("*.y*ml")) if path.is_dir() else [path]
-    return [_node(found, file) for file in files for found in _documents(file)]
+    return [node_of(found, file) for file in files for found in _documents(file)]
 
 
 def _documents(file: Path) -> Iterator[Any]:
@@ -168,7 +171,16 @@ def _documents(file: Path) -> Iterator[Any]:
             yield document
 
 
-def _node(manifest: Any, file: Path) -> Node:
+def node_of(manifest: Any, file: Path) -> Node:
+    """Read one Node manifest.
+
+    Args:
+        manifest: the manifest.
+        file: where it is from, for messages.
+
+    Raises:
+        NodesError: if it is not a valid Node.
+    """
     if not isinstance(manifest, dict) or manifest.get("kind") != "Node":
         found = manifest.get("kind") if isinstance(manifest, dict) else type(manifest).__name__
         raise NodesError(f"{file}: expected manifests of kind Node, found {found}")
@@ -190,6 +202,7 @@ def _node(manifest: Any, file: Path) -> Node:
             unschedulable=bool(spec.get("unschedulable", False)),
             extended={k: quantities.parse_memory(str(v)) for k, v in allocatable.items()},
             images=_images(status.get("images") or ()),
+            features=frozenset(str(name) for name in status.get("declaredFeatures") or ()),
         )
     except (TypeError, ValueError, AttributeError, TraceError) as error:
         raise NodesError(f"{file}: Node {name!r}: {error}") from error

@@ -1,5 +1,6 @@
 """What tests of several folders need: a trace, a cluster that fails on demand, a Prefect server."""
 
+import json
 import socket
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from sim_arena import clusters
 from sim_arena.clusters import Check, Simulation
 from sim_arena.observation import Observation
 from sim_arena.spec import EpisodeSpec
+from tests.oracle.counts import table
 from traces import dumps, loads, save_trace
 
 START_UP = 180  # seconds; 10 on an idle machine
@@ -203,3 +205,17 @@ def wait_until_healthy(server: "subprocess.Popen[bytes]", address: str, log: Pat
             server.wait(0.2)
             break
     pytest.fail(f"the Prefect server did not start:\n{log.read_text()[-2000:]}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the scheduler's vectors compared, where they ran."""
+    told = [
+        value
+        for report in terminalreporter.getreports("passed")
+        for name, value in report.user_properties
+        if name == "oracle"
+    ]
+    if told:
+        terminalreporter.section("scheduler vectors")
+        for line in table([json.loads(str(text)) for text in told]):
+            terminalreporter.write_line(line)

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flows.cli import options, output
+from flows.cli.explain import explained, find, print_explanation
 
 if TYPE_CHECKING:
     from sim_arena.engine import Parameters, Simulation
+    from traces import WorkloadRef
 
 __all__ = ["simulate"]
 
@@ -58,6 +60,14 @@ def simulate(  # noqa: PLR0913 # each option is an argument
             min=0, metavar="MS", help="And below this, at random.", show_default="exactly"
         ),
     ] = None,
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WORKLOAD",
+            help="Show what each of the scheduler's plugins says of each node for a pod of it: "
+            "one that is pending, else the last that was placed.",
+        ),
+    ] = None,
     json: options.AsJson = False,
 ) -> None:
     """Show what a trace does on some nodes; no policy, no Prefect.
@@ -84,12 +94,17 @@ def simulate(  # noqa: PLR0913 # each option is an argument
         )
     options.existing(trace)
     simulation, end = _compiled(str(trace), nodes, parameters, seed, times)
-    moments = _observed(simulation, times, end)
+    ref = None if explain is None else find(simulation, explain)
+    moments = _observed(simulation, times, end, ref)
     document = {"at": moments, "warnings": list(simulation.warnings)}
     if json:
         output.print_json(document)
     else:
         _print(moments)
+        if ref is not None:
+            for moment in moments:
+                output.show(f"\nAfter {output.duration(moment['t'])}")
+                print_explanation(moment["explained"], "/".join(ref))
         output.warn(simulation.warnings)
 
 
@@ -113,11 +128,19 @@ def _compiled(
     return Simulation(program, seed=seed), program.duration_s
 
 
-def _observed(simulation: "Simulation", times: Sequence[float], end: float) -> list[dict[str, Any]]:
+def _observed(
+    simulation: "Simulation", times: Sequence[float], end: float, ref: "WorkloadRef | None"
+) -> list[dict[str, Any]]:
     moments = []
-    for moment in times or [end]:
-        simulation.advance(moment)
-        moments.append({"t": output.seconds(moment), "workloads": _workloads(simulation)})
+    for time in times or [end]:
+        simulation.advance(time)
+        moment: dict[str, Any] = {
+            "t": output.seconds(time),
+            "workloads": _workloads(simulation),
+        }
+        if ref is not None:
+            moment["explained"] = explained(simulation, ref)
+        moments.append(moment)
     return moments
 
 

@@ -22,7 +22,7 @@ import platformdirs
 from sim_arena.engine.parts import PartCompiler, WholeCompiler
 from traces import arithmetic
 
-__all__ = ["cache_folder", "entry", "jit", "jit_arithmetic", "jit_plain", "rare"]
+__all__ = ["cache_folder", "entry", "interpreted", "jit", "jit_arithmetic", "jit_plain", "rare"]
 
 # Numba's type stubs know neither its configuration nor all of njit's options.
 _config: Any = numba.config
@@ -123,3 +123,50 @@ def jit_plain(function: Callable[..., Any]) -> Callable[..., Any]:
     copied = types.FunctionType(plain.__code__, scope, plain.__name__, plain.__defaults__)
     copied.__module__ = plain.__module__
     return jit(copied)
+
+
+def interpreted(function: Function) -> Function:
+    """Return a compiled function as plain Python, with those that it calls.
+
+    For what runs once in a while, and is not worth a compilation. Without compilation it is the
+    function itself.
+    """
+    if _config.DISABLE_JIT:
+        return function
+    return cast("Function", _interpreted(function))
+
+
+_plain: dict[Any, Any] = {}
+
+
+def _interpreted(function: Any) -> Any:
+    if function not in _plain:
+        plain = getattr(function, "py_func", function)
+        scope = dict(plain.__globals__)
+        copied = types.FunctionType(plain.__code__, scope, plain.__name__, plain.__defaults__)
+        _plain[function] = copied  # before the names are looked at: one may be its own
+        for name in plain.__code__.co_names:
+            if name in scope:
+                scope[name] = _as_interpreted(scope[name])
+    return _plain[function]
+
+
+def _as_interpreted(value: Any) -> Any:
+    """Return what a name means to interpreted code: modules' functions are interpreted too."""
+    if hasattr(value, "py_func"):
+        return _interpreted(value)
+    if isinstance(value, types.ModuleType) and value.__name__.startswith("sim_arena.engine"):
+        return _InterpretedModule(value)
+    return value
+
+
+class _InterpretedModule:
+    """A module of the engine whose functions are plain Python."""
+
+    def __init__(self, module: types.ModuleType) -> None:
+        self._module = module
+
+    def __getattr__(self, name: str) -> Any:
+        found = _as_interpreted(getattr(self._module, name))
+        setattr(self, name, found)
+        return found

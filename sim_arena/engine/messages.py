@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sim_arena.engine.program import REASONS
+from sim_arena.engine.program import CONFLICT, REASONS
 from sim_arena.engine.state import (
     GATED,
     MISSING_CLAIM,
@@ -49,6 +49,10 @@ def message(
         return _NO_NODES
     texts = [*REASONS, *(f"Insufficient {name}" for name in extended)]
     half = len(rejections) // 2
+    if rejections[CONFLICT]:
+        # A PreFilter rejects the pod as a whole, before DynamicResources' PreFilter has left what
+        # its PostFilter looks for; preemption is not asked then.
+        return f"0/{nodes} nodes are available: {texts[CONFLICT]}. not found"
     filters = _counted(nodes, rejections[: len(texts)], texts)
     if kind == NOMINATED:  # preemption found a node: there is nothing more to say
         return filters

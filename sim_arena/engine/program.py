@@ -26,6 +26,7 @@ __all__ = [
     "APPLICATION",
     "BUDGET",
     "CLAIM",
+    "CONFLICT",
     "CONTAINER",
     "COUNT",
     "COUNT_PODS",
@@ -84,6 +85,7 @@ __all__ = [
     "TEMPLATE",
     "TERM",
     "TOO_MANY_PODS",
+    "UNDECLARED",
     "UNSCHEDULABLE_NODE",
     "Arrays",
     "Program",
@@ -117,6 +119,7 @@ REASONS = (
     "node(s) had untolerated taint(s)",
     "node(s) didn't match Pod's node affinity/selector",
     "node(s) didn't satisfy plugin(s) [NodeAffinity]",
+    "pod affinity terms conflict",
     "node(s) didn't have free ports for the requested pod ports",
     "Too many pods",
     "Insufficient cpu",
@@ -129,6 +132,7 @@ REASONS = (
     "node(s) didn't match PersistentVolume's node affinity",
     "node(s) had no available volume zone",
     "node(s) didn't find available persistent volumes to bind",
+    "node(s) didn't match Pod's required features",
     "No preemption victims found for incoming pod",
     "Preemption is not helpful for scheduling",
 )
@@ -139,6 +143,7 @@ REASONS = (
     TAINTED,
     OTHER_LABELS,
     NOT_NAMED,
+    CONFLICT,
     PORTS_TAKEN,
     TOO_MANY_PODS,
     LACKS_CPU,
@@ -151,6 +156,7 @@ REASONS = (
     OTHER_VOLUME,
     OTHER_ZONE,
     NO_VOLUME,
+    UNDECLARED,
     NO_VICTIMS,
     NOT_HELPFUL,
 ) = range(len(REASONS))
@@ -201,6 +207,9 @@ TEMPLATE = _record(
     ("overhead_memory", "i8"),
     ("pod_cpu", "i8"),
     ("pod_memory", "i8"),
+    ("overhead_names_cpu", "i8"),
+    ("overhead_names_memory", "i8"),
+    ("pod_level", "i8"),  # has requests or limits of the whole pod
     ("pod_limited", "i8"),  # has limits of the whole pod, which may fill its requests in
     ("pod_cpu_limit", "i8"),
     ("pod_memory_limit", "i8"),
@@ -403,6 +412,7 @@ class Program:
         workloads: the trace's objects, in order of appearance.
         container_names: names by the number in a container's record.
         extended: names of the extended resources.
+        selections: for each row of `static` a pod spec of that selection of nodes.
         nodes: the nodes in the scheduler's order.
         warnings: every kind and field that the engine does not model, by name.
         duration_s: where the window ends, in seconds after the first event.
@@ -414,6 +424,7 @@ class Program:
     workloads: tuple[WorkloadRef, ...]
     container_names: tuple[str, ...]
     extended: tuple[str, ...]
+    selections: tuple[Mapping[str, Any], ...]
     nodes: tuple[Node, ...]
     warnings: tuple[str, ...]
     duration_s: int

@@ -24,6 +24,7 @@ from sim_arena.engine.program import (
     PASSES,
     PORTS_TAKEN,
     SKEWED,
+    UNDECLARED,
 )
 from traces.arithmetic import UNSET
 
@@ -86,7 +87,7 @@ def count_rejection(program: Any, state: Any, p: int, n: int, first: int) -> Non
     static = program.static[record.mask, n].reason
     if record.daemon != UNSET and pod.ordinal != n:
         row[first + NOT_NAMED] += 1
-    elif static != PASSES:
+    elif static != PASSES and static != UNDECLARED:  # that filter comes last
         row[first + static] += 1
     elif not node_ports.are_free(program, state, pod.template, n):
         row[first + PORTS_TAKEN] += 1
@@ -94,6 +95,8 @@ def count_rejection(program: Any, state: Any, p: int, n: int, first: int) -> Non
     elif not node_resources_fit.fits(program, state, pod.template, n):
         node_resources_fit.count_lacking(program, state, pod.template, n, row, first)
         pod.rejected_fit = 1
+    elif state.room[n].verdict == PASSES:
+        row[first + static] += 1
     else:
         verdict = state.room[n].verdict
         row[first + verdict] += 1
@@ -128,7 +131,8 @@ def blames_preemptable(program: Any, state: Any, p: int, n: int) -> bool:
     template = state.pods[p].template
     if program.templates[template].daemon != UNSET and state.pods[p].ordinal != n:
         return False
-    if program.static[program.templates[template].mask, n].reason != PASSES:
+    static = program.static[program.templates[template].mask, n].reason
+    if static != PASSES and static != UNDECLARED:
         return False
     if not node_ports.are_free(program, state, template, n):
         return True
@@ -137,4 +141,6 @@ def blames_preemptable(program: Any, state: Any, p: int, n: int) -> bool:
     verdict = state.room[n].verdict
     if OTHER_VOLUME <= verdict <= NO_VOLUME:
         return False
+    if verdict == PASSES:  # so it is undeclared, or nothing rejects it
+        return static == PASSES
     return verdict != LACKS_KEY and verdict != NO_AFFINITY

@@ -67,6 +67,17 @@ def pod_level_request(template: Any, containers: Any, cpu: bool) -> int:
 
 
 @jit
+def _named(template: Any, containers: Any, cpu: bool, whole: int) -> bool:
+    """Say whether the pod, its overhead or one of its containers names a resource."""
+    if whole != UNSET or (template.overhead_names_cpu if cpu else template.overhead_names_memory):
+        return True
+    for row in range(template.first_container, template.end_container):
+        if _container(containers[row], cpu, UNSET) != UNSET:
+            return True
+    return False
+
+
+@jit
 def compute_requests(template: Any, containers: Any, named: Any, row: Any) -> None:
     """Write into a set's record what a pod of its template requests.
 
@@ -90,10 +101,13 @@ def compute_requests(template: Any, containers: Any, named: Any, row: Any) -> No
     whole_memory = pod_level_request(template, named, False)
     if whole_cpu != UNSET:
         cpu = whole_cpu
-        placed_cpu = cpu
     if whole_memory != UNSET:
         memory = whole_memory
-        placed_memory = memory
+    if template.pod_level:  # defaults only of what nobody names (getNonMissingContainerRequests)
+        if _named(template, containers, True, whole_cpu):
+            placed_cpu = cpu
+        if _named(template, containers, False, whole_memory):
+            placed_memory = memory
     row.cpu = cpu + template.overhead_cpu
     row.memory = memory + template.overhead_memory
     row.scored_cpu = scored_cpu + template.overhead_cpu

@@ -29,7 +29,7 @@ from sim_arena.engine.state import FEASIBLE, NO_NODES, RAW, SCORE, UNSCHEDULABLE
 from sim_arena.engine.verdicts import clear_verdicts, judge, looks_at_others
 from traces.arithmetic import UNSET
 
-__all__ = ["find_feasible", "schedule", "score_nodes"]
+__all__ = ["best_node", "find_feasible", "find_own_node", "schedule", "score_nodes"]
 
 _SHOWN = 32  # nodes
 
@@ -67,13 +67,13 @@ def schedule(program: Any, state: Any, p: int, whole: Any, wanted: Any) -> None:
     if whole is not None and state.clock[0].nominees > 0:
         feasible = _find_beside_nominees(program, state, p)
     elif whole is not None and program.templates[pod.template].daemon != UNSET:
-        feasible = _find_own_node(program, state, p)
+        feasible = find_own_node(program, state, p)
     else:
         feasible = find_feasible(program, state, pod.template, whole)
     if feasible == 0:
         _reject(program, state, p, whole, wanted)
     else:
-        bind(program, state, p, _best_node(program, state, p, feasible, whole, wanted), whole)
+        bind(program, state, p, best_node(program, state, p, feasible, whole, wanted), whole)
 
 
 @jit
@@ -105,7 +105,7 @@ def _find_beside_nominees(program: Any, state: Any, p: int) -> int:
             feasible = 1
     if feasible == 0:
         if program.templates[pod.template].daemon != UNSET:
-            feasible = _find_own_node(program, state, p)
+            feasible = find_own_node(program, state, p)
         else:
             feasible = find_feasible(program, state, pod.template, 1)
     occupy_nominees(program, state, p, -1)
@@ -113,7 +113,7 @@ def _find_beside_nominees(program: Any, state: Any, p: int) -> int:
 
 
 @rare
-def _find_own_node(program: Any, state: Any, p: int) -> int:
+def find_own_node(program: Any, state: Any, p: int) -> int:
     """Look at the one node that a DaemonSet's pod is for; the next search begins one further."""
     clock = state.clock[0]
     pod = state.pods[p]
@@ -276,7 +276,7 @@ def _add(state: Any, weight: int, feasible: int) -> None:
 
 
 @jit
-def _best_node(program: Any, state: Any, p: int, feasible: int, whole: Any, wanted: Any) -> int:
+def best_node(program: Any, state: Any, p: int, feasible: int, whole: Any, wanted: Any) -> int:
     """Return the best of the feasible nodes; the seed breaks ties.
 
     Only one feasible node is taken unscored.

@@ -21,6 +21,7 @@ from sim_arena.errors import PermanentError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sim_arena.engine.explain import Explanation
     from sim_arena.observation import Observation
     from traces import WorkloadRef
 
@@ -195,6 +196,26 @@ class Simulation:
     def status(self) -> list[WorkloadStatus]:
         """Return what is seen of each workload at the present time."""
         return self._batch.status(0)
+
+    def explain(self, ref: WorkloadRef) -> tuple[Explanation, list[str]] | None:
+        """Return what the scheduler's plugins say of each node for a pod of a workload, now.
+
+        Returns:
+            The explanation, and the names of all pods by number; None if the workload has no
+            pod that is pending or on a node.
+
+        Raises:
+            KeyError: if the program has no such workload.
+        """
+        from sim_arena.engine import explain  # noqa: PLC0415 - few ask
+
+        p = explain.pick(self.program, self.state, ref)
+        if p is None:
+            return None
+        refs = self.program.workloads
+        workloads = self.state.pods["workload"]
+        names = [f"{refs[w].namespace}/{refs[w].name}" for w in workloads]
+        return explain.explain(self.program, self.state, p), names
 
     @property
     def state(self) -> State:

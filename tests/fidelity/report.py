@@ -16,6 +16,7 @@ from tests.fidelity.guidance import ATTEMPTS
 from tests.fidelity.known import KNOWN
 from tests.fidelity.run import COMPARED, DATA, DELAYED
 from tests.fidelity.store import Row, read
+from tests.oracle.report import section
 
 _Z = 1.959964  # 95 %
 _ROOT = Path(__file__).parents[2]
@@ -103,6 +104,7 @@ it came from {early:g} s before to {late:g} s after the engine's.
 
 {disagreements}
 
+{plugins}
 ## Known differences
 
 {known}
@@ -142,6 +144,7 @@ def report(rows: list[Row], delays: list[Row]) -> str:
         delays="\n".join(_delays(delays)),
         lags=_lags(rows),
         disagreements="\n".join(_disagreements(rows)),
+        plugins=section(),
         known=_KNOWN.format(attempts=ATTEMPTS),
     )
 

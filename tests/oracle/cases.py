@@ -22,6 +22,7 @@ from tests.oracle.pieces import (
     distinct_taints,
     host_port,
     mebibytes,
+    named_term,
     node_expression,
     node_term,
     nodes,
@@ -143,6 +144,8 @@ def node_affinity(dice: Dice) -> Case:
         spec["nodeSelector"] = {"disk": dice.choice(["ssd", "hdd"])}
     if dice.chance(0.6):
         terms = dice.several(1, 2, lambda: node_term(dice, names(made), empty=True))
+        if dice.chance(0.15):
+            terms = dice.several(1, 2, lambda: named_term(dice, names(made)))
         spec["affinity"] = {"nodeAffinity": {REQUIRED: {"nodeSelectorTerms": terms}}}
     if dice.chance(0.7):
         terms = dice.several(
@@ -187,10 +190,15 @@ def _shape(dice: Dice, spec: Object, resources: tuple[str, ...]) -> None:
                 init["restartPolicy"] = "Always"
     if dice.chance(0.1):
         spec["overhead"] = amounts(dice)
-    if dice.chance(0.12):
+    if dice.chance(0.16):
         wanted = {"cpu": dice.choice(["3", "4"]), "memory": dice.choice(["4Gi", "6Gi"])}
         kept = dice.some(sorted(wanted), 1)
         spec["resources"] = {dice.choice(["requests", "limits"]): {k: wanted[k] for k in kept}}
+        if dice.chance(0.15):
+            for field in ("requests", "limits"):
+                spec["resources"].setdefault(field, {})["hugepages-2Mi"] = "4Mi"
+        if dice.chance(0.2):
+            spec["overhead"] = amounts(dice)
 
 
 def _allocatable(dice: Dice, made: list[Object], wanted: tuple[str, ...]) -> None:
@@ -495,6 +503,47 @@ def image_locality(dice: Dice) -> Case:
     return case(dice, made, [], incoming)
 
 
+def resource_claims(dice: Dice) -> Case:
+    """Pods that name a claim for devices, which nobody has made."""
+    made = nodes(dice, 1, 4)
+    incoming = pod(dice, "p")
+    incoming["spec"]["resourceClaims"] = [{"name": "r", "resourceClaimName": dice.choice("ab")}]
+    if dice.chance(0.3):
+        incoming["spec"]["nodeSelector"] = {"disk": "ssd"}
+    return case(dice, made, [], incoming)
+
+
+def declared_features(dice: Dice) -> Case:
+    """Pods with a rule that nodes must have declared to know: a restart of all containers."""
+    made = nodes(dice, 1, 6)
+    for node in made:
+        if dice.chance(0.5):
+            known = dice.choice([["RestartAllContainersOnContainerExits"], ["Other"]])
+            node["status"]["declaredFeatures"] = sorted({*known, dice.choice(["Other", "More"])})
+        if dice.chance(0.2):
+            node["spec"] = {"taints": [taint(dice, (_HARD,))]}
+        if dice.chance(0.4):
+            node["status"]["allocatable"]["cpu"] = "1"
+    there = groups(dice, names(made), 3, lambda p: _sized(dice, p, dice.choice([0, 10])))
+    incoming = pod(dice, "p")
+    _sized(dice, incoming, dice.choice([5, 20]))
+    rule = {
+        "action": dice.choice(["RestartAllContainers", "RestartAllContainers", "Restart"]),
+        "exitCodes": {"operator": "In", "values": [42]},
+    }
+    ruled = {"name": "r", "image": "i", "restartPolicy": "Never", "restartPolicyRules": [rule]}
+    if dice.chance(0.85):
+        incoming["spec"].setdefault(dice.choice(["containers", "initContainers"]), []).append(ruled)
+    return case(dice, made, there, incoming)
+
+
+def _sized(dice: Dice, template: Object, priority: int) -> None:
+    spec = template["spec"]
+    spec["priority"] = priority
+    requests = {"cpu": dice.choice(["100m", "500m", "1"])}
+    spec["containers"][0]["resources"] = {"requests": requests}
+
+
 def volume_claims(dice: Dice) -> Case:
     """Pods that name a claim for a volume, which nobody has made."""
     made = nodes(dice, 1, 4)
@@ -614,6 +663,8 @@ COUNTS: dict[Callable[[Dice], Case], int] = {
     affinity_preferred: 2200,
     image_locality: 800,
     volume_claims: 100,
+    resource_claims: 60,
+    declared_features: 250,
     preemption: 1000,
     mixed: 2500,
 }

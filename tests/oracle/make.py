@@ -23,7 +23,7 @@ from tests.oracle.cases import Case, generate
 
 VECTORS = Path(__file__).parent / "vectors.parquet"
 _SEED = 1
-# All in one page: the cases are alike, and compress to a twentieth only if they stand together.
+# A focus in one page: its cases are alike, and compress to a twentieth only if they stand together.
 _PAGE = 1 << 28
 
 
@@ -52,24 +52,28 @@ def compact(value: object) -> str:
 
 
 def write(path: Path, seed: int, rows: list[tuple[str, str, str]]) -> None:
-    """Write cases and answers, with what they come from in the file's metadata."""
-    focus, case, answer = (list(column) for column in zip(*rows, strict=True))
+    """Write cases and answers, a row group for each focus; the metadata say where from."""
     origin = {
         "kubernetes": required_version("controlplane", "k8s.io/kubernetes"),
         "command": f"python -m tests.oracle.make --seed {seed}",
         "columns": "focus: the plugin that a case is about; case: the nodes, pods and pod;"
         " answer: what each plugin of the default profile says (JSON)",
+        "focuses": ",".join(focuses := list(dict.fromkeys(focus for focus, _, _ in rows))),
     }
-    table = pa.table({"focus": focus, "case": case, "answer": answer})
-    pq.write_table(
-        table.replace_schema_metadata(origin),
+    text = pa.string()
+    fields = [pa.field(name, text) for name in ("focus", "case", "answer")]
+    schema = pa.schema(fields, metadata=origin)
+    with pq.ParquetWriter(
         path,
+        schema,
         compression="zstd",
-        compression_level=22,
+        compression_level=17,
         use_dictionary=["focus"],
         data_page_size=_PAGE,
-        row_group_size=len(rows),
-    )
+    ) as writer:
+        for focus in focuses:
+            columns = zip(*(row for row in rows if row[0] == focus), strict=True)
+            writer.write_table(pa.table([list(c) for c in columns], schema), len(rows))
 
 
 def main(

@@ -150,14 +150,24 @@ def node_term(dice: Dice, names: Sequence[str], *, empty: bool = False) -> Objec
     if dice.chance(0.85):
         made["matchExpressions"] = dice.several(1, 2, lambda: node_expression(dice))
     if dice.chance(0.2) or (not made and not empty):
-        made["matchFields"] = [
-            {
-                "key": "metadata.name",
-                "operator": dice.choice(["In", "In", "NotIn"]),
-                "values": [dice.choice([*names, "absent"])],
-            }
-        ]
+        made["matchFields"] = dice.several(
+            1, dice.choice([1, 1, 1, 2]), lambda: _name_field(dice, names)
+        )
     return made
+
+
+def named_term(dice: Dice, names: Sequence[str]) -> Object:
+    """A term about the node's name alone, by one requirement or two."""
+    return {"matchFields": dice.several(1, 2, lambda: _name_field(dice, names))}
+
+
+def _name_field(dice: Dice, names: Sequence[str]) -> Object:
+    """A requirement on the node's name; two of them can contradict each other."""
+    return {
+        "key": "metadata.name",
+        "operator": dice.choice(["In", "In", "NotIn"]),
+        "values": [dice.choice([*names, "absent"])],
+    }
 
 
 # ---- terms about other pods --------------------------------------------------------------------

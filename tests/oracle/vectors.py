@@ -30,9 +30,23 @@ def metadata() -> dict[str, str]:
     return {key.decode(): value.decode() for key, value in found.items()}
 
 
-def read(start: int = 0, step: int = 1) -> Iterator[Vector]:
-    """Every `step`-th vector from `start` on."""
-    table = pq.read_table(VECTORS)
-    numbers = range(start, table.num_rows, step)
-    for number, row in zip(numbers, table.take(list(numbers)).to_pylist(), strict=True):
-        yield Vector(number, row["focus"], json.loads(row["case"]), json.loads(row["answer"]))
+def focuses() -> list[str]:
+    """What the cases are about, in the file's order: a row group each."""
+    return metadata()["focuses"].split(",")
+
+
+def counts() -> dict[str, int]:
+    """How many vectors each focus has."""
+    groups = pq.read_metadata(VECTORS)
+    return {focus: groups.row_group(i).num_rows for i, focus in enumerate(focuses())}
+
+
+def read(focus: str, step: int = 1) -> Iterator[Vector]:
+    """Every `step`-th vector of a focus."""
+    file = pq.ParquetFile(VECTORS)
+    group = focuses().index(focus)
+    first = sum(file.metadata.row_group(before).num_rows for before in range(group))
+    table = file.read_row_group(group, ["case", "answer"])
+    for number in range(0, table.num_rows, step):
+        case, answer = (table.column(name)[number].as_py() for name in ("case", "answer"))
+        yield Vector(first + number, focus, json.loads(case), json.loads(answer))

@@ -187,6 +187,7 @@ class _Compiler:
             workloads=tuple(self.refs),
             container_names=tuple(templates.names),
             extended=tuple(extended),
+            selections=tuple(templates.selections),
             nodes=tuple(self.nodes),
             warnings=self.unmodelled.warnings,
             duration_s=end,

@@ -1,21 +1,36 @@
 """Which nodes the static filters reject: cordons, node names, taints, selectors and affinity.
 
 Sources: Kubernetes `pkg/scheduler/framework/plugins/` (nodeunschedulable, nodename,
-tainttoleration, nodeaffinity) and `staging/src/k8s.io/component-helpers/scheduling/corev1/`.
+tainttoleration, nodeaffinity, nodedeclaredfeatures) and
+`staging/src/k8s.io/component-helpers/scheduling/corev1/`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from sim_arena.engine.program import (
+    CONFLICT,
+    NOT_NAMED,
+    OTHER_LABELS,
+    OTHER_NODE,
+    PASSES,
+    TAINTED,
+    UNDECLARED,
+    UNSCHEDULABLE_NODE,
+)
 from sim_arena.nodes import Node, Taint
 
 __all__ = [
     "matches_selection",
     "matches_terms",
+    "named_nodes",
     "node_mask",
     "preference",
+    "rejecting_plugins",
+    "required_features",
     "tolerates",
     "tolerates_all",
     "untolerated_preferences",
@@ -23,9 +38,9 @@ __all__ = [
 
 Object = Mapping[str, Any]
 
-# Numbers of the reasons in program.REASONS.
-_UNSCHEDULABLE, _NODE_NAME, _TAINT, _AFFINITY, _NOT_NAMED = 1, 2, 3, 4, 5
 
+_NUMBER = re.compile(r"[+-]?[0-9]+")
+_KEEPING = ("NoSchedule", "NoExecute")
 _CORDON = Taint("node.kubernetes.io/unschedulable", "", "NoSchedule")
 # What the API server adds to every pod (admission plugin DefaultTolerationSeconds).
 _DEFAULT_TOLERATIONS: tuple[Object, ...] = tuple(
@@ -35,22 +50,28 @@ _DEFAULT_TOLERATIONS: tuple[Object, ...] = tuple(
 
 
 def node_mask(spec: Object, nodes: Sequence[Node]) -> list[int]:
-    """Return for each node 0, or the number of the first reason to reject it."""
-    tolerations = [*(spec.get("tolerations") or ()), *_DEFAULT_TOLERATIONS]
-    named = _named_nodes(spec)
+    """Return for each node `PASSES`, or the number of the first reason to reject it."""
+    tolerations = _tolerations(spec)
+    named = named_nodes(spec)
+    if named is not None and not named:
+        return [CONFLICT] * len(nodes)
     return [
-        _verdict(spec, tolerations, node) if named is None or node.name in named else _NOT_NAMED
+        _verdict(spec, tolerations, node) if named is None or node.name in named else NOT_NAMED
         for node in nodes
     ]
 
 
-def _named_nodes(spec: Object) -> set[str] | None:
+def named_nodes(spec: Object) -> set[str] | None:
     """Return the nodes to which a required affinity confines a pod by name, or None.
 
-    No filter looks at the others (NodeAffinity's PreFilter).
+    No filter looks at the others (NodeAffinity's PreFilter). None at all are left where each
+    term contradicts itself: then the pod is rejected at once.
     """
     names: set[str] = set()
-    for term in _required_terms(spec) or ():
+    terms = _required_terms(spec)
+    if not terms:
+        return None
+    for term in terms:
         in_term = [
             set(field.get("values") or ())
             for field in term.get("matchFields") or ()
@@ -59,18 +80,69 @@ def _named_nodes(spec: Object) -> set[str] | None:
         if not in_term:
             return None
         names |= set.intersection(*in_term)
-    return names or None
+    return names
+
+
+def rejecting_plugins(spec: Object, node: Node) -> list[int]:
+    """Return a reason for each static filter that rejects a node, asked for itself."""
+    tolerations = _tolerations(spec)
+    return [reason for reason, rejects in _FILTERS if rejects(spec, tolerations, node)]
+
+
+def _tolerations(spec: Object) -> list[Object]:
+    return [*(spec.get("tolerations") or ()), *_DEFAULT_TOLERATIONS]
 
 
 def _verdict(spec: Object, tolerations: Sequence[Object], node: Node) -> int:
-    if node.unschedulable and not tolerates(tolerations, _CORDON):
-        return _UNSCHEDULABLE
-    if spec.get("nodeName") and spec["nodeName"] != node.name:
-        return _NODE_NAME
-    for taint in node.taints:
-        if taint.effect in ("NoSchedule", "NoExecute") and not tolerates(tolerations, taint):
-            return _TAINT
-    return 0 if matches_selection(spec, node) else _AFFINITY
+    for reason, rejects in _FILTERS:
+        if rejects(spec, tolerations, node):
+            return reason
+    return PASSES
+
+
+def _node_unschedulable(_: Object, tolerations: Sequence[Object], node: Node) -> bool:
+    return node.unschedulable and not tolerates(tolerations, _CORDON)
+
+
+def _node_name(spec: Object, _: Sequence[Object], node: Node) -> bool:
+    return bool(spec.get("nodeName")) and spec["nodeName"] != node.name
+
+
+def _taint_toleration(_: Object, tolerations: Sequence[Object], node: Node) -> bool:
+    return any(
+        taint.effect in _KEEPING and not tolerates(tolerations, taint) for taint in node.taints
+    )
+
+
+def _node_affinity(spec: Object, _: Sequence[Object], node: Node) -> bool:
+    return not matches_selection(spec, node)
+
+
+def _node_declared_features(spec: Object, _: Sequence[Object], node: Node) -> bool:
+    return not required_features(spec) <= node.features
+
+
+# In the default profile's order, with what each says. The filters that change while a program
+# runs come before the last one: see engine/rejections.py.
+_FILTERS: tuple[tuple[int, Callable[[Object, Sequence[Object], Node], bool]], ...] = (
+    (UNSCHEDULABLE_NODE, _node_unschedulable),
+    (OTHER_NODE, _node_name),
+    (TAINTED, _taint_toleration),
+    (OTHER_LABELS, _node_affinity),
+    (UNDECLARED, _node_declared_features),
+)
+
+
+def required_features(spec: Object) -> set[str]:
+    """Return what a node must have declared to know before it gets a pod.
+
+    Source: `staging/src/k8s.io/component-helpers/nodedeclaredfeatures/features/`.
+    """
+    containers = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
+    rules = [rule for one in containers for rule in one.get("restartPolicyRules") or ()]
+    if any(rule.get("action") == "RestartAllContainers" for rule in rules):
+        return {"RestartAllContainersOnContainerExits"}
+    return set()
 
 
 def tolerates(tolerations: Iterable[Object], taint: Taint) -> bool:
@@ -90,9 +162,7 @@ def _covers(toleration: Object, taint: Taint) -> bool:
 
 def tolerates_all(spec: Object, node: Node) -> bool:
     """Say whether a pod tolerates every taint of a node that keeps pods away."""
-    tolerations = [*(spec.get("tolerations") or ()), *_DEFAULT_TOLERATIONS]
-    keeping = [t for t in node.taints if t.effect in ("NoSchedule", "NoExecute")]
-    return all(tolerates(tolerations, taint) for taint in keeping)
+    return not _taint_toleration(spec, _tolerations(spec), node)
 
 
 def untolerated_preferences(spec: Object, node: Node) -> int:
@@ -165,10 +235,17 @@ def _matches(expression: Object, labels: Mapping[str, str]) -> bool:
 
 
 def _compares(operator: str | None, value: str | None, values: Sequence[str]) -> bool:
-    try:
-        have, bound = int(value or ""), int(values[0])
-    except (ValueError, IndexError):
+    have, bound = _int64(value or ""), _int64(values[0] if values else "")
+    if have is None or bound is None:
         return False
     if operator == "Gt":
         return have > bound
     return operator == "Lt" and have < bound
+
+
+def _int64(text: str) -> int | None:
+    """Read a number as Go's strconv.ParseInt does: digits only, of 64 bits; None if it is none."""
+    if not _NUMBER.fullmatch(text):
+        return None
+    number = int(text)
+    return number if -(1 << 63) <= number < 1 << 63 else None

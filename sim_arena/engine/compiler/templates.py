@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sim_arena.engine.compiler.daemons import as_daemon, node_uses
-from sim_arena.engine.compiler.matching import node_mask, preference, untolerated_preferences
+from sim_arena.engine.compiler.matching import (
+    node_mask,
+    preference,
+    required_features,
+    untolerated_preferences,
+)
 from sim_arena.engine.compiler.rewriting import rewritten
 from sim_arena.engine.compiler.selectors import label_selector
 from sim_arena.engine.compiler.terms import PodTemplate
@@ -76,6 +81,7 @@ class Templates:
         self.lifecycles: list[int] = []
         self.claims: list[int] = []
         self.masks: list[list[int]] = []
+        self.selections: list[Object] = []
         self.taints: list[list[int]] = []
         self.preferences: list[list[int]] = []
         self.images: list[list[int]] = []
@@ -197,6 +203,9 @@ class Templates:
                 "priority": self._priority(ref, spec),
                 "overhead_cpu": parse_cpu(overhead.get("cpu", 0)),
                 "overhead_memory": parse_memory(overhead.get("memory", 0)),
+                "overhead_names_cpu": int("cpu" in overhead),
+                "overhead_names_memory": int("memory" in overhead),
+                "pod_level": int(bool(pod_level or pod_limits)),
                 "pod_cpu": _cpu(pod_level),
                 "pod_memory": _memory(pod_level),
                 "pod_limited": int(bool(pod_limits)),
@@ -236,6 +245,9 @@ class Templates:
         if key not in self._mask_numbers:
             self._mask_numbers[key] = len(self.masks)
             self.masks.append(node_uses(spec, self._nodes))
+            self.selections.append(spec)
+            if self._images:
+                self.images.append([0] * len(self._nodes))
             self.taints.append([0] * len(self._nodes))
             self.preferences.append([0] * len(self._nodes))
             if self._images:
@@ -289,6 +301,7 @@ class Templates:
                 spec.get("tolerations"),
                 affinity,
                 wanted,
+                sorted(required_features(spec)),
             ]
         )
         if key not in self._mask_numbers:
@@ -299,6 +312,7 @@ class Templates:
                 self.images.append(self._images.scores(spec, self._nodes))
             self._mask_numbers[key] = len(self.masks)
             self.masks.append(mask)
+            self.selections.append(spec)
         return self._mask_numbers[key]
 
     def _priority(self, ref: WorkloadRef, spec: Object) -> int:

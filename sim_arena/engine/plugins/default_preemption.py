@@ -20,7 +20,7 @@ from sim_arena.engine.state import NOMINATED, PENDING, RUNNING
 from sim_arena.engine.verdicts import judge
 from traces.arithmetic import UNSET
 
-__all__ = ["preempt"]
+__all__ = ["find_candidates", "preempt", "select_victims"]
 
 _SUM_OFFSET = 1 << 31
 
@@ -42,7 +42,7 @@ def preempt(program: Any, state: Any, p: int, wanted: Any) -> None:
     if program.header[0].budgets:
         count_allowed(program, state)
     occupy_nominees(program, state, p, 1)
-    candidates = _find_candidates(program, state, p)
+    candidates = find_candidates(program, state, p)
     occupy_nominees(program, state, p, -1)
     withdraw(state, p)
     if candidates == 0:
@@ -50,7 +50,7 @@ def preempt(program: Any, state: Any, p: int, wanted: Any) -> None:
     node = _pick(state, p, candidates, wanted)
     state.pods[p].message = NOMINATED
     occupy_nominees(program, state, p, 1)
-    victims = _select_victims(program, state, p, node)
+    victims = select_victims(program, state, p, node)
     for i in range(victims):  # they have been taken off the node for the trial
         count_on_node(program, state, state.lists[i].chosen, 1)
     occupy_nominees(program, state, p, -1)
@@ -65,7 +65,7 @@ def _priority(program: Any, state: Any, p: int) -> int:
 
 
 @jit
-def _find_candidates(program: Any, state: Any, p: int) -> int:
+def find_candidates(program: Any, state: Any, p: int) -> int:
     """Try the nodes from a random one on; write candidates into `state.victims`.
 
     What is found of the others goes into the second half of the pod's rejections.
@@ -92,7 +92,7 @@ def _find_candidates(program: Any, state: Any, p: int) -> int:
         if sparing > 0 and found >= wanted:
             break
         n = state.room[(offset + i) % potential].feasible
-        victims = _select_victims(program, state, p, n)
+        victims = select_victims(program, state, p, n)
         if victims > 0:
             _describe(program, state, n, victims, found)
             if state.victims[found].violations == 0:
@@ -104,7 +104,7 @@ def _find_candidates(program: Any, state: Any, p: int) -> int:
 
 
 @rare
-def _select_victims(program: Any, state: Any, p: int, n: int) -> int:
+def select_victims(program: Any, state: Any, p: int, n: int) -> int:
     """Take pods off a node so that a pod fits, and write them into `state.lists[].chosen`.
 
     As many as fit are put back: first those whose loss breaks a PodDisruptionBudget, in each

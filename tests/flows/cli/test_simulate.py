@@ -177,3 +177,43 @@ def test_what_is_not_modelled_is_told_on_stderr(cli):
     answer = cli("simulate", "--trace", SHARED / "cronjob.sktrace")
     assert "warning" in answer.err
     assert "CronJob" in answer.err
+
+
+def test_explain_says_which_plugin_rejects_which_node(cli, broken):
+    asked = ("simulate", "--trace", broken.path, "--nodes", broken.nodes, "--explain", broken.name)
+    (moment,) = cli(*asked, "--json").json["at"]
+    told = moment["explained"]
+    assert (told["on"], told["chosen"]) == (None, None)
+    assert "Insufficient cpu" in told["message"]
+    for node in told["nodes"]:
+        assert list(node["rejections"]) == ["NodeResourcesFit"]
+        assert node["rejections"]["NodeResourcesFit"]["reasons"] == ["Insufficient cpu"]
+        assert not node["scores"]
+    shown = cli(*asked).out
+    assert re.search(r"\d+ +node-0.* NodeResourcesFit +Insufficient cpu +(yes|no)", shown)
+
+
+def test_explain_says_what_each_score_gave_and_the_sum(cli, broken):
+    events = load_trace(broken.path)["events"]
+    placed = events[0]["applied_objs"][0]["metadata"]
+    name = f"{placed['namespace']}/{placed['name']}"
+    (moment,) = cli(
+        "simulate", "--trace", broken.path, "--at", 0, "--explain", name, "--json"
+    ).json["at"]
+    told = moment["explained"]
+    sums = {
+        node["name"]: sum(
+            told["weights"][plugin] * score["normalised"]
+            for plugin, score in node["scores"].items()
+        )
+        for node in told["nodes"]
+    }
+    assert {node["name"]: node["total"] for node in told["nodes"]} == sums
+    assert sums[told["chosen"]] == max(sums.values())
+    assert told["on"] in sums
+
+
+def test_explain_wants_the_name_of_one_workload(cli, broken):
+    answer = cli("simulate", "--trace", broken.path, "--explain", "nobody", code=2)
+    assert "no such workload for 'nobody'" in answer.err
+    assert broken.name in answer.err

@@ -35,6 +35,8 @@ type Answer struct {
 	// Feasible: the nodes that every filter lets pass.
 	Feasible []string          `json:"feasible"`
 	Scores   map[string]Scores `json:"scores,omitempty"`
+	// Total: the framework's weighted sum for the feasible nodes, in their order.
+	Total []int64 `json:"total,omitempty"`
 	// Message of the condition PodScheduled, where no node is feasible.
 	Message string `json:"message,omitempty"`
 	// Victims by node: what preemption would evict on each candidate.
@@ -80,7 +82,8 @@ func (s *scheduler) evaluate(ctx context.Context, c *Case) (*Answer, error) {
 			answer.Scores[name] = scores
 		}
 	}
-	return answer, nil
+	answer.Total, err = s.total(ctx, state, made.pod, feasible)
+	return answer, err
 }
 
 func names(nodes []fwk.NodeInfo) []string {
@@ -192,6 +195,24 @@ func score(
 	}
 	scores.Normalised = values(list)
 	return scores, nil
+}
+
+// total lets the framework score the feasible nodes, with the weights of the default profile.
+func (s *scheduler) total(
+	ctx context.Context, state fwk.CycleState, pod *v1.Pod, feasible []fwk.NodeInfo,
+) ([]int64, error) {
+	if status := s.framework.RunPreScorePlugins(ctx, state, pod, feasible); !status.IsSuccess() {
+		return nil, status.AsError()
+	}
+	scores, status := s.framework.RunScorePlugins(ctx, state, pod, feasible)
+	if !status.IsSuccess() {
+		return nil, status.AsError()
+	}
+	out := make([]int64, len(scores))
+	for i, score := range scores {
+		out[i] = score.TotalScore
+	}
+	return out, nil
 }
 
 func values(list fwk.NodeScoreList) []int64 {

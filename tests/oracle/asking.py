@@ -1,0 +1,51 @@
+"""Asks the engine's plugins about cases."""
+
+from typing import Any
+
+import numpy as np
+
+from sim_arena.engine import explain, loop
+from sim_arena.engine.explain import Explanation, Opinions
+from sim_arena.engine.jit import interpreted
+from sim_arena.engine.lifecycle import count_on_node
+from sim_arena.engine.program import NS, Arrays
+from sim_arena.engine.state import PENDING, RUNNING, State, allocate
+from tests.oracle.mirror import mirrored
+from tests.oracle.programs import Scene
+from traces.arithmetic import UNSET
+
+__all__ = ["ask"]
+
+_reset = interpreted(loop.reset_run)
+_count_on_node = interpreted(count_on_node)
+
+
+def ask(scene: Scene) -> Explanation:
+    """Return what the engine's plugins say of a scene's incoming pod."""
+    program = Arrays(*(mirrored(array) for array in scene.program.arrays))
+    count = len(scene.placed)
+    batch = allocate(Arrays(*(array[None] for array in scene.program.arrays)), count + 1)
+    state = State(*(mirrored(array[0]) for array in batch))
+    _reset(program, state, 0, 1)
+    _fill(state, scene)
+    for p in range(count):
+        _count_on_node(program, state, p, 1)
+    reasons = batch.rejections.shape[2] // 2
+    room = explain.allocate_opinions(len(scene.program.nodes), reasons, count + 1)
+    opinions = Opinions(*(mirrored(array) for array in room))
+    with np.errstate(all="ignore"):
+        explain.ask(program, state, count, opinions)
+    return explain.read(scene.program, opinions, scene.incoming)
+
+
+def _fill(state: Any, scene: Scene) -> None:
+    """Write the pods already there, each begun a second after the one before, and the new one."""
+    for p, (template, node) in enumerate([*scene.placed, (scene.incoming, UNSET)]):
+        pod = state.pods[p]
+        pod.template = pod.set = template
+        pod.node = node
+        pod.nominated = UNSET
+        pod.phase = RUNNING if node != UNSET else PENDING
+        pod.started = p * NS
+    state.clock[0].pods = len(scene.placed) + 1
+    state.clock[0].now = (len(scene.placed) + 1) * NS

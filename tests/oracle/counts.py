@@ -1,0 +1,35 @@
+"""The counts of what was compared with the real plugins, as a table."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+__all__ = ["table"]
+
+_ROW = "{:<34}{:>10}{:>14}{:>10}{:>12}"
+
+
+def table(parts: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Add up what the tests of all focuses counted; a line for each plugin."""
+    from tests.oracle.compare import Tally  # noqa: PLC0415 - loads the engine
+
+    tally = Tally()
+    missing: Counter[str] = Counter()
+    for part in parts:
+        tally.add(part["tally"])
+        missing.update(part["unmodelled"])
+    yield _ROW.format("plugin", "verdicts", "rejections", "scores", "deciding")
+    for name in dict.fromkeys((*tally.verdicts, *tally.scores)):
+        yield _ROW.format(
+            name,
+            tally.verdicts[name],
+            tally.rejections[name],
+            tally.scores[name],
+            tally.deciding[name],
+        )
+    yield (
+        f"{tally.cases} cases, all equal: {tally.choices} choices of a node, "
+        f"{tally.messages} messages, victims on {tally.victims} nodes"
+    )
+    for name, count in missing.items():
+        yield f"not modelled yet: {name}, {count} cases"

@@ -1,0 +1,128 @@
+"""The section of docs/fidelity.md about the scheduler's vectors and their mutation check.
+
+`python -m tests.fidelity.report` writes that page; it takes this part from here.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from tests.oracle import vectors
+from tests.oracle.asking import ask
+from tests.oracle.compare import Tally, differences
+from tests.oracle.mutants import RESULT
+from tests.oracle.programs import scene
+from tests.oracle.unmodelled import UNMODELLED, unmodelled
+
+__all__ = ["section"]
+
+_TEXT = """\
+## The scheduler's plugins, one by one
+
+{vectors:,} generated cases (nodes, pods already there, one pod) were put to the plugins of
+kube-scheduler {kubernetes} itself, linked into a Go program, and their answers are kept
+(`{command}`; `make oracle` makes them anew). `make test` puts each case to the engine's plugins:
+every verdict with its words, every score before and after normalisation, the weighted sums, the
+chosen node, the whole message of a pod that fits nowhere, and whom preemption would evict.
+
+**{equal:,} of {cases:,} cases are equal in everything.**
+
+| plugin | verdicts | of them rejections | scores | cases that it decides |
+|---|---:|---:|---:|---:|
+{plugins}
+
+Beside that: {choices:,} chosen nodes, {messages:,} messages, victims on {victims:,} nodes.
+{missing}
+A score decides a case where it does not give all feasible nodes the same.
+"""
+
+_MUTATION = """\
+
+### Would the vectors notice?
+
+`make mutation` breaks the engine's scheduler in one place at a time, systematically, by the syntax
+tree of each module: a comparison (`<` becomes `<=`), an operator, a constant, a condition that
+always or never holds, one operand of a conjunction dropped, a call left out. Each mutant then gets
+the vectors, and must be caught by a difference.
+
+**{mutants:,} mutants, {caught:,} caught; {equivalent} change nothing that can be observed**, each
+with its reason in `tests/oracle/equivalent.py`; none survives without one.
+
+| module | mutants | caught | equivalent |
+|---|---:|---:|---:|
+{modules}
+"""
+
+
+def section() -> str:
+    """Compare all vectors, and put the counts into words."""
+    tally, missing, wrong = _compared()
+    text = _TEXT.format(
+        vectors=vectors.count(),
+        kubernetes=vectors.metadata()["kubernetes"],
+        command=vectors.metadata()["command"],
+        cases=tally.cases,
+        equal=tally.cases - wrong,
+        plugins="\n".join(_plugins(tally)),
+        choices=tally.choices,
+        messages=tally.messages,
+        victims=tally.victims,
+        missing="\n".join(_missing(missing)),
+    )
+    if RESULT.exists():
+        text += _mutation(json.loads(RESULT.read_text(encoding="utf-8")))
+    return text
+
+
+def _compared() -> tuple[Tally, Counter[str], int]:
+    tally = Tally()
+    missing: Counter[str] = Counter()
+    wrong = 0
+    for focus in vectors.focuses():
+        asked = []
+        for vector in vectors.read(focus):
+            if plugin := unmodelled(vector.answer):
+                missing[plugin] += 1
+            else:
+                asked.append(vector)
+        for vector in asked:
+            made = scene(vector.case)
+            wrong += bool(list(differences(vector, made, ask(made), tally)))
+    return tally, missing, wrong
+
+
+def _plugins(tally: Tally) -> Iterator[str]:
+    for name in dict.fromkeys((*tally.verdicts, *tally.scores)):
+        columns = (
+            tally.verdicts.get(name),
+            tally.rejections.get(name),
+            tally.scores.get(name),
+            tally.deciding.get(name),
+        )
+        cells = " | ".join("-" if count is None else f"{count:,}" for count in columns)
+        yield f"| {name} | {cells} |"
+
+
+def _missing(missing: Counter[str]) -> Iterator[str]:
+    if missing:
+        yield "Not put to the engine, because it does not model what they are about:\n"
+    for name, count in missing.items():
+        yield f"- {name}, {count} cases: {UNMODELLED[name]}"
+    if missing:
+        yield ""
+
+
+def _mutation(document: dict[str, Any]) -> str:
+    total: Counter[str] = Counter()
+    rows = []
+    for module, counts in document["modules"].items():
+        total.update(counts)
+        cells = " | ".join(str(counts.get(name, 0)) for name in ("mutants", "caught", "equivalent"))
+        rows.append(f"| `{module.removeprefix('sim_arena.engine.')}` | {cells} |")
+    return _MUTATION.format(
+        mutants=total["mutants"],
+        caught=total["caught"],
+        equivalent=total["equivalent"],
+        modules="\n".join(rows),
+    )
