@@ -134,13 +134,13 @@ def _forget_old(program: Any, state: Any, w: int, new: int, application: Any) ->
     if new == UNSET or state.sets[new].available < application.replicas:
         return
     count = 0
-    s = _next_old(program, state, w, new, -1)
+    s = _next_old(program, state, w, new, -1, True)
     while s != UNSET:
         count += 1
-        s = _next_old(program, state, w, new, state.sets[s].order)
-    s = _next_old(program, state, w, new, -1)
+        s = _next_old(program, state, w, new, state.sets[s].order, True)
+    s = _next_old(program, state, w, new, -1, True)
     for _ in range(count - application.history):
-        following = _next_old(program, state, w, new, state.sets[s].order)
+        following = _next_old(program, state, w, new, state.sets[s].order, True)
         if state.sets[s].replicas == 0 and state.sets[s].head == UNSET:
             state.sets[s].exists = 0
         s = following
@@ -218,16 +218,17 @@ def _roll(program: Any, state: Any, w: int, new: int, application: Any) -> bool:
 
 
 @jit
-def _next_old(program: Any, state: Any, w: int, new: int, after: int) -> int:
+def _next_old(program: Any, state: Any, w: int, new: int, after: int, idle: bool) -> int:
     """Return the old ReplicaSet that was created next after `after`, or UNSET.
 
-    Those with neither replicas nor pods are passed over: of them nothing is left to do.
+    Those with neither replicas nor pods are passed over unless `idle`: of them nothing is left
+    to do but to forget them.
     """
     workload = program.workloads[w]
     found = UNSET
     for s in range(workload.first_template, workload.end_template):
         owner = state.sets[s]
-        alive = owner.exists and (owner.replicas > 0 or owner.active > 0)
+        alive = owner.exists and (idle or owner.replicas > 0 or owner.active > 0)
         if alive and s != new and owner.order > after:
             if found == UNSET or owner.order < state.sets[found].order:
                 found = s
@@ -247,7 +248,7 @@ def _shrink_old(program: Any, state: Any, w: int, new: int, application: Any) ->
         return False
     spare = _available(program, state, w) - least
     shrunk = 0
-    s = _next_old(program, state, w, new, -1)
+    s = _next_old(program, state, w, new, -1, False)
     while s != UNSET and shrunk < allowed:
         owner = state.sets[s]
         unhealthy = owner.replicas - owner.available
@@ -257,16 +258,16 @@ def _shrink_old(program: Any, state: Any, w: int, new: int, application: Any) ->
             count = min(allowed - shrunk, unhealthy)
             _scale_set(state, s, owner.replicas - count, application)
             shrunk += count
-        s = _next_old(program, state, w, new, owner.order)
+        s = _next_old(program, state, w, new, owner.order, False)
     healthy = 0
-    s = _next_old(program, state, w, new, -1)
+    s = _next_old(program, state, w, new, -1, False)
     while s != UNSET and healthy < spare:
         owner = state.sets[s]
         count = min(owner.replicas, spare - healthy)
         if count > 0:
             _scale_set(state, s, owner.replicas - count, application)
             healthy += count
-        s = _next_old(program, state, w, new, owner.order)
+        s = _next_old(program, state, w, new, owner.order, False)
     return shrunk + healthy > 0
 
 
@@ -274,20 +275,20 @@ def _shrink_old(program: Any, state: Any, w: int, new: int, application: Any) ->
 def _recreate(program: Any, state: Any, w: int, new: int, application: Any) -> bool:
     """Remove every old pod, wait until none is left, then make the new ones."""
     scaled = False
-    s = _next_old(program, state, w, new, -1)
+    s = _next_old(program, state, w, new, -1, False)
     while s != UNSET:
         owner = state.sets[s]
         if owner.replicas > 0:
             _scale_set(state, s, 0, application)
             scaled = True
-        s = _next_old(program, state, w, new, owner.order)
+        s = _next_old(program, state, w, new, owner.order, False)
     if scaled:
         return True
-    s = _next_old(program, state, w, new, -1)
+    s = _next_old(program, state, w, new, -1, False)
     while s != UNSET:
         if state.sets[s].active > 0:
             return False
-        s = _next_old(program, state, w, new, state.sets[s].order)
+        s = _next_old(program, state, w, new, state.sets[s].order, False)
     if new == UNSET:
         _make_set(state, w, application.replicas, application)
         return True
@@ -305,11 +306,11 @@ def _scale(program: Any, state: Any, w: int, new: int, application: Any) -> None
         if state.sets[target].replicas != application.replicas:
             _scale_set(state, target, application.replicas, application)
     elif _saturated(state, new, application):
-        s = _next_old(program, state, w, new, -1)
+        s = _next_old(program, state, w, new, -1, False)
         while s != UNSET:
             if state.sets[s].replicas > 0:
                 _scale_set(state, s, 0, application)
-            s = _next_old(program, state, w, new, state.sets[s].order)
+            s = _next_old(program, state, w, new, state.sets[s].order, False)
     elif not application.recreate:
         _scale_in_proportion(program, state, w, application)
 

@@ -17,7 +17,6 @@ from tests.engine.manifests import (
     deployment,
     node,
     nodes,
-    stateful_set,
     template,
     trace,
 )
@@ -203,7 +202,6 @@ UNMODELLED: list[tuple[Trace, str]] = [
     (trace((0, [pod(resourceClaims=[DEVICE])])), "resourceClaims"),
     (trace((0, [pod()]), (1, [pod(container("1"))])), "containers cannot be changed"),
     (trace((0, [pod(priority=7)])), "priority 7 is not the 0 of its PriorityClass"),
-    (trace((0, [stateful_set(template(), ordinals={"start": 2})])), "ordinals"),
 ]
 
 

@@ -214,6 +214,7 @@ def test_explain_says_what_each_score_gave_and_the_sum(cli, broken):
 
 
 def test_explain_wants_the_name_of_one_workload(cli, broken):
-    answer = cli("simulate", "--trace", broken.path, "--explain", "nobody", code=2)
+    answer = cli("simulate", "--trace", broken.path, "--explain", "nobody")
+    assert answer.code == 2
     assert "no such workload for 'nobody'" in answer.err
     assert broken.name in answer.err
