@@ -102,7 +102,7 @@ def is_started_here() -> bool:
     A worker, a runner that serves, and whatever else executes a run of the server's, tells the
     process which run it is for.
     """
-    return deployment.id is None and not os.environ.get("PREFECT__FLOW_RUN_ID")
+    return not os.environ.get("PREFECT__FLOW_RUN_ID") and deployment.id is None
 
 
 def roots(environment: Mapping[str, str] = os.environ) -> list[str]:

@@ -33,7 +33,11 @@ def last_run(client: Any) -> Any:
 
 
 def test_the_flow_gives_what_the_runner_without_prefect_gives(
-    demo: str, tmp_path: Path, client: Any, artifacts: Callable[..., dict[str, str]]
+    demo: str,
+    tmp_path: Path,
+    client: Any,
+    artifacts: Callable[..., dict[str, str]],
+    eventually: Callable[..., Any],
 ) -> None:
     figures = sweep(
         traces=[demo], policies=["heuristic", "random"], chunk=3, runs_dir=str(tmp_path), run_id="a"
@@ -51,8 +55,8 @@ def test_the_flow_gives_what_the_runner_without_prefect_gives(
     shown = artifacts(run.id)
     assert float(shown["sweep-progress"]) == 100.0
     assert "| heuristic | 4 | 100\\.0% |" in shown["sweep"]
-    names = {one.name for one in client.read_task_runs()}
-    assert {"episodes 0 to 2", "episodes 3 to 5", "episodes 6 to 7"} <= names
+    chunks = {"episodes 0 to 2", "episodes 3 to 5", "episodes 6 to 7"}
+    eventually(lambda: chunks <= {one.name for one in client.read_task_runs(limit=200)})
     assert (tmp_path / "latest").resolve() == tmp_path / "a"
 
 
@@ -77,7 +81,11 @@ def test_too_many_failures_fail_the_flow(demo: str, tmp_path: Path, client: Any)
 
 
 def test_real_clusters_have_their_steps_in_the_ui(
-    demo: str, tmp_path: Path, client: Any, monkeypatch: pytest.MonkeyPatch
+    demo: str,
+    tmp_path: Path,
+    client: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    eventually: Callable[..., Any],
 ) -> None:
     from sim_arena import clusters  # noqa: PLC0415 # patched here alone
 
@@ -86,8 +94,12 @@ def test_real_clusters_have_their_steps_in_the_ui(
     create(asked, tmp_path, "real")
     figures = sweep(resume="real", runs_dir=str(tmp_path))
     assert figures["episodes"] == 2
-    names = [one.name for one in client.read_task_runs(limit=200)]
-    assert sum(name.startswith("simulate ") and "step 1" in name for name in names) >= 2
+
+    def simulated() -> bool:  # the server writes task runs down some time after they ended
+        names = [one.name for one in client.read_task_runs(limit=200)]
+        return sum(name.startswith("simulate ") and "step 1" in name for name in names) >= 2
+
+    eventually(simulated)
 
 
 def test_dask_without_an_address_belongs_to_dask(demo: str, tmp_path: Path) -> None:
