@@ -246,8 +246,6 @@ class Templates:
             self._mask_numbers[key] = len(self.masks)
             self.masks.append(node_uses(spec, self._nodes))
             self.selections.append(spec)
-            if self._images:
-                self.images.append([0] * len(self._nodes))
             self.taints.append([0] * len(self._nodes))
             self.preferences.append([0] * len(self._nodes))
             if self._images:
