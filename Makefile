@@ -15,7 +15,7 @@ export PYTHONNOUSERSITE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint lock wheel bench control-plane test-cluster test-cluster-full oracle mutation fidelity clean FORCE
+.PHONY: help venv demo test lint lock wheel bench control-plane simkube test-cluster test-cluster-full oracle mutation fidelity clean FORCE
 
 help: ## List the targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1	/p' Makefile | expand -t 16
@@ -70,6 +70,9 @@ bench: $(READY) ## Print the benchmarks
 
 control-plane: $(READY) ## Build the control plane of the cluster tests (needs Go), once
 	@$(PY) -m tests.cluster.build
+
+simkube: $(READY) ## Build SimKube for its tests (needs Rust), once; half an hour
+	@$(PY) -m tests.cluster.simkube_build
 
 test-cluster: $(READY) ## Run the tests that need the control plane
 	@$(PY) -m pytest -m "cluster and not full"

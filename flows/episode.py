@@ -5,6 +5,7 @@ from prefect import flow
 from flows import parameters as p
 from flows.playing import clean_up_run, play_here, run_name
 from sim_arena import spec
+from sim_arena.clusters.simkube.settings import SimKubeSettings
 from sim_arena.episode import EpisodeResult, StepSizes
 from sim_arena.guardrails import Guardrails
 from sim_arena.nodes import DEFAULT_NODES
@@ -39,6 +40,7 @@ def episode(  # noqa: PLR0913, PLR0917 # each is a field of the form in the UI
     context: spec.Context = None,
     speed: spec.Speed = 1.0,
     allow_real_nodes: bool = False,  # noqa: FBT001, FBT002 # a field of the form
+    simkube: SimKubeSettings = p.SIMKUBE,
     timeout: spec.Timeout = 600,
     runs_dir: spec.RunsDir = "runs",
     run_id: spec.RunId = None,
@@ -65,6 +67,7 @@ def episode(  # noqa: PLR0913, PLR0917 # each is a field of the form in the UI
         cluster: where the trace is replayed
         context: the kubeconfig's context of a real cluster, by default the current one
         speed: on a real cluster, divides the pauses and the pods' running times
+        simkube: on the cluster `simkube`, how SimKube is run
         allow_real_nodes: whether a real cluster may have nodes that are not KWOK's
         timeout: real seconds that one simulation may take
         runs_dir: folder of all runs

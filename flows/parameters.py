@@ -16,6 +16,7 @@ from pydantic import Field
 from pydantic.config import JsonDict
 
 from results.store import is_url
+from sim_arena.clusters.simkube.settings import SimKubeSettings
 from sim_arena.errors import PermanentError
 from sim_arena.guardrails import Guardrails
 from sim_arena.hooks import ALLOW_CODE, code_allowed, names_code
@@ -26,6 +27,7 @@ from sim_arena.spec import EpisodeSpec, Hook, StepSizes
 __all__ = [
     "GUARDRAILS",
     "ROOTS",
+    "SIMKUBE",
     "STEPS",
     "ClusterName",
     "Hooks",
@@ -46,12 +48,13 @@ _POLICIES: JsonDict = {"examples" if code_allowed() else "enum": [*available()]}
 
 PolicyName = Annotated[str, Field(min_length=1, json_schema_extra=_POLICIES)]
 RewardName = Literal["binary", "progress", "waste", "shaped"]
-ClusterName = Literal["embedded", "kwok"]
+ClusterName = Literal["embedded", "kwok", "simkube"]
 Hooks = list[Hook] | None
 
 # Frozen, so that one object can be the default of every call.
 GUARDRAILS = Guardrails()
 STEPS = StepSizes()
+SIMKUBE = SimKubeSettings()
 
 
 def arguments(flow: Flow[..., Any], spec: EpisodeSpec) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from sim_arena.actions import REGISTRY as ACTIONS
 from sim_arena.actions import validate
+from sim_arena.clusters.simkube.settings import SimKubeSettings
 from sim_arena.errors import ActionError
 from sim_arena.guardrails import Guardrails
 from sim_arena.nodes import DEFAULT_NODES
@@ -166,6 +167,7 @@ class EpisodeSpec(BaseModel):
         cluster: name of the cluster
         context: the kubeconfig's context of a real cluster; None for the current one
         speed: on a real cluster, divides the pauses and the pods' running times
+        simkube: on the cluster `simkube`, how SimKube is run
         allow_real_nodes: whether a real cluster may have nodes that are not KWOK's
         timeout: how long a cluster may take for one step's simulation, in seconds of real time
         runs_dir: folder of all runs
@@ -197,6 +199,7 @@ class EpisodeSpec(BaseModel):
     context: Context = None
     speed: Speed = 1.0
     allow_real_nodes: bool = False
+    simkube: SimKubeSettings = SimKubeSettings()
     timeout: Timeout = 600
     runs_dir: RunsDir = "runs"
     run_id: RunId = None

@@ -81,6 +81,7 @@ def simulate(spec: EpisodeSpec, trace: str, step: int) -> Simulation:
         seed=spec.seed,
         timeout=spec.timeout,
         speed=spec.speed,
+        simkube=spec.simkube.model_dump(mode="json", exclude_defaults=True),
     )
     clusters.get(spec.place).create(simulation)
     return simulation

@@ -59,7 +59,7 @@ class Asked:
     seed: options.Seed = 0
     replay: options.Replay = "simkube"
     cluster: Annotated[
-        str, typer.Option(metavar="NAME", help="Where to replay: embedded or kwok.")
+        str, typer.Option(metavar="NAME", help="Where to replay: embedded, kwok or simkube.")
     ] = "embedded"
     context: options.Context = None
     speed: Annotated[

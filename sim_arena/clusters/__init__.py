@@ -13,6 +13,7 @@ __all__ = ["REGISTRY", "Check", "Cluster", "Simulation", "get"]
 REGISTRY: dict[str, str] = {
     "embedded": "sim_arena.clusters.embedded",
     "kwok": "sim_arena.clusters.kwok.cluster",
+    "simkube": "sim_arena.clusters.simkube.cluster",
 }
 """The module of each cluster, loaded when it is asked for: one that lives in this process is there
 as `CLUSTER`, a real one is made by `make` for a kubeconfig's context."""

@@ -1,7 +1,7 @@
 """What a cluster is to the arena: the protocol, and what goes in and comes out."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NotRequired, Protocol, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, Protocol, TypedDict
 
 from sim_arena.observation import Observation
 
@@ -27,6 +27,7 @@ class Simulation(TypedDict):
         seed: of the simulation's free choices
         timeout: seconds of real time that `wait` may take
         speed: on a real cluster, divides the pauses and the pods' running times
+        simkube: the settings of SimKube that are not the default
     """
 
     name: str
@@ -43,6 +44,7 @@ class Simulation(TypedDict):
     seed: int
     timeout: float
     speed: NotRequired[float]
+    simkube: NotRequired[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)

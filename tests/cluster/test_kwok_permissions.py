@@ -9,7 +9,9 @@ import yaml
 
 from sim_arena import verbs
 from sim_arena.clusters.kube.api import Api, Json
+from sim_arena.clusters.kube.permissions import Need
 from sim_arena.clusters.kwok.permissions import RUNNING
+from sim_arena.clusters.simkube.preflight import NEEDS
 from sim_arena.episode import play
 from sim_arena.errors import PermanentError
 from tests.cluster.harness import ControlPlane
@@ -60,16 +62,21 @@ def account(
         prepared.delete(obj, obj["metadata"].get("namespace"), obj["metadata"]["name"])
 
 
-def test_the_manifest_grants_what_is_needed_and_no_more() -> None:
+@pytest.mark.parametrize(
+    ("manifest", "needs"), [("kwok-rbac.yaml", RUNNING), ("simkube-rbac.yaml", NEEDS)]
+)
+def test_the_manifest_grants_what_is_needed_and_no_more(
+    manifest: str, needs: tuple[Need, ...]
+) -> None:
     granted = {
         (group, resource, verb, obj["metadata"].get("namespace"))
-        for obj in objects()
+        for obj in yaml.safe_load_all(MANIFEST.with_name(manifest).read_text("utf-8"))
         for rule in obj.get("rules") or ()
         for group in rule["apiGroups"]
         for resource in rule["resources"]
         for verb in rule["verbs"]
     }
-    needed = {(n.group, n.resource, verb, n.namespace) for n in RUNNING for verb in n.verbs}
+    needed = {(n.group, n.resource, verb, n.namespace) for n in needs for verb in n.verbs}
     assert granted == needed
 
 

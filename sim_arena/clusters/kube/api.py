@@ -132,6 +132,18 @@ class Api:
             time.sleep(wait)
             pause = min(2 * pause, _LONGEST_PAUSE_S)
 
+    def text(self, path: str) -> str:
+        """A resource that is plain text, such as a pod's log; it is asked for once.
+
+        Raises:
+            ApiError: the server refused, or did not answer.
+        """
+        with _translated("get", path):
+            response = self._dynamic.request(
+                "get", path, serialize=False, _request_timeout=_TIMEOUT_S
+            )
+            return bytes(response.data).decode(errors="replace")
+
     def watch(
         self, path: str, version: str, selector: str | None, timeout_s: float
     ) -> "WatchStream":

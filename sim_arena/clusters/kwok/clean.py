@@ -4,6 +4,7 @@ from sim_arena.clusters.kube.api import Api
 from sim_arena.clusters.kube.cleaning import leftovers, remove
 from sim_arena.clusters.kube.lease import Lease
 from sim_arena.clusters.kwok.preflight import LEASE
+from sim_arena.clusters.simkube.simulation import remove_simulations
 
 __all__ = ["clean"]
 
@@ -33,5 +34,7 @@ def clean(api: Api, run_id: str | None = None, deadline_s: float = 120.0) -> lis
     removed = []
     for run in runs:
         removed += remove(api, run, deadline_s)
+        if run_id is not None:
+            removed += remove_simulations(api, run, deadline_s)
         lease.release(run)
     return removed
