@@ -20,6 +20,7 @@ COMMANDS = [
     ["simulate"],
     ["step"],
     ["episode"],
+    ["sweep"],
     ["preflight"],
     ["fidelity"],
     *(["cluster", name] for name in ("prepare", "clean")),
@@ -27,7 +28,7 @@ COMMANDS = [
     ["actions"],
     ["rewards"],
     *(["trace", name] for name in ("show", "diff", "generate", "validate", "edit")),
-    *(["runs", name] for name in ("list", "show")),
+    *(["runs", name] for name in ("list", "show", "replay", "compact", "export", "prune")),
 ]
 
 
