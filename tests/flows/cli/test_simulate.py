@@ -8,7 +8,7 @@ import pytest
 from flows.cli import errors
 from sim_arena.engine import Parameters, Simulation, compile_trace
 from sim_arena.nodes import parse_nodes
-from traces import load_trace
+from traces import load_trace, save_trace
 
 SHARED = Path(__file__).parents[4] / "shared" / "traces"
 
@@ -168,15 +168,22 @@ def test_simkubes_example_traces(cli, name):
     assert answer.code == 0
     if name == "dsb-scaling":
         assert len(answer.json["at"][0]["workloads"]) == 27
-    if name == "cronjob":
-        assert any("CronJob" in warning for warning in answer.json["warnings"])
+    assert answer.json["warnings"] == []
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason=f"{SHARED} is not there: SimKube's example traces")
-def test_what_is_not_modelled_is_told_on_stderr(cli):
-    answer = cli("simulate", "--trace", SHARED / "cronjob.sktrace")
+def test_what_is_not_modelled_is_told_on_stderr(cli, broken, tmp_path):
+    trace = load_trace(broken.path)
+    autoscaler = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "scaler", "namespace": broken.namespace},
+        "spec": {},
+    }
+    trace["events"][0]["applied_objs"].append(autoscaler)
+    save_trace(trace, tmp_path / "scaled.sktrace")
+    answer = cli("simulate", "--trace", tmp_path / "scaled.sktrace")
     assert "warning" in answer.err
-    assert "CronJob" in answer.err
+    assert "HorizontalPodAutoscaler" in answer.err
 
 
 def test_explain_says_which_plugin_rejects_which_node(cli, broken):
