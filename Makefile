@@ -15,7 +15,7 @@ export PYTHONNOUSERSITE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint lock wheel bench control-plane simkube test-cluster test-cluster-full oracle mutation fidelity clean FORCE
+.PHONY: help venv demo test test-browser lint lock wheel bench control-plane simkube test-cluster test-cluster-full oracle mutation fidelity clean FORCE
 
 help: ## List the targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1	/p' Makefile | expand -t 16
@@ -43,8 +43,11 @@ demo: $(READY) ## Repair a broken Deployment on the embedded cluster, through Pr
 	  PREFECT_PROFILE=ephemeral PREFECT_HOME="$(CURDIR)/$(VENV)/prefect" \
 	  $(VENV)/bin/sim-arena episode $(DEMO)
 
-test: $(READY) ## Run the tests (those that need a control plane excepted)
-	@$(PY) -m pytest -n 2 --dist loadgroup -m "not cluster"
+test: $(READY) ## Run the tests (those that need a control plane or a browser excepted)
+	@$(PY) -m pytest -n 2 --dist loadgroup -m "not cluster and not browser"
+
+test-browser: $(READY) ## Look at the pages in a real browser (needs Chromium)
+	@$(PY) -m pytest -m browser
 
 lint: $(READY) ## Check style, types, layers, dependencies
 	$(PY) -m ruff check
