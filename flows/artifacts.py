@@ -14,7 +14,7 @@ from flows.cli.report import Repair, action_text, observation_text, repair, repa
 from sim_arena.clusters import Check
 from sim_arena.episode import EpisodeSpec, StepRecord
 
-__all__ = ["cell", "escape", "fenced", "page", "publish", "publish_checks", "step_rows"]
+__all__ = ["cell", "escape", "fenced", "page", "publish", "publish_checks", "step_rows", "table"]
 
 
 def publish(spec: EpisodeSpec, records: Sequence[StepRecord], error: Exception | None) -> None:
@@ -51,7 +51,7 @@ def page(spec: EpisodeSpec, records: Sequence[StepRecord], error: Exception | No
         parts.append(fenced(f"{type(error).__name__}: {error}"))
     if records:
         rows = step_rows(records)
-        parts += ["## Steps", _table(list(rows[0]), [list(row.values()) for row in rows])]
+        parts += ["## Steps", table(list(rows[0]), [list(row.values()) for row in rows])]
         parts += _repair(spec, records)
     folder = Path(spec.runs_dir) / str(spec.run_id)
     asked = {
@@ -64,7 +64,7 @@ def page(spec: EpisodeSpec, records: Sequence[StepRecord], error: Exception | No
         "steps": str(folder / "step.jsonl"),
         "Parquet": str(folder / "steps"),
     }
-    parts += ["## Asked for, and kept", _table(["what", "value"], asked.items())]
+    parts += ["## Asked for, and kept", table(["what", "value"], asked.items())]
     return "\n\n".join(parts) + "\n"
 
 
@@ -132,7 +132,8 @@ def _repair(spec: EpisodeSpec, records: Sequence[StepRecord]) -> list[str]:
     return [*parts, f"Trace: {escape(after)}"]
 
 
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return rows of text as a table in Markdown."""
     lines = [columns, ["---"] * len(columns)]
     lines += [[escape(value) for value in row] for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

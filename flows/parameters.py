@@ -34,6 +34,7 @@ __all__ = [
     "PolicyName",
     "RewardName",
     "arguments",
+    "check_places",
     "check_source",
     "check_sweep_source",
     "is_started_here",
@@ -97,6 +98,16 @@ def check_sweep_source(given: Mapping[str, Any]) -> None:
             f"expected no address of a Dask scheduler in a run from elsewhere, found "
             f"{given['address']!r}: set {ALLOW_CODE}=1 for the worker to allow it"
         )
+
+
+def check_places(places: Iterable[str]) -> None:
+    """Refuse places that parameters name and this machine's owner did not allow.
+
+    Raises:
+        PermanentError: as for `check_source`
+    """
+    if not is_started_here():
+        _refuse_places(places)
 
 
 def is_started_here() -> bool:

@@ -14,10 +14,10 @@ from prefect.states import Completed
 import tasks
 from flows.artifacts import publish, publish_checks
 from flows.parameters import check_source
-from flows.turns import turn
 from sim_arena.clusters import Check
 from sim_arena.episode import EpisodeResult, EpisodeSpec, StepRecord, Verbs, play
 from sim_arena.locks import is_locked
+from tasks.turns import turn
 
 __all__ = ["clean_up_run", "play_here", "run_name", "step_line"]
 
@@ -50,7 +50,7 @@ def play_here(given: dict[str, Any]) -> EpisodeResult:
         logger.info(step_line(record))
 
     try:
-        with turn(spec):
+        with turn(spec.place):
             result = play(spec, _verbs(), on_step=tell)
     except Exception as error:
         _publish(spec, records, error)

@@ -6,13 +6,13 @@ from typing import Any, cast
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
-from prefect.concurrency.sync import concurrency
 from prefect.runtime import task_run
 
 from results import ResultsError, Sweep
 from sim_arena import sweeps
 from sim_arena.errors import TransientError
 from sim_arena.sweeps import ChunkReport, Plan
+from tasks.turns import turn
 
 __all__ = ["play_chunk"]
 
@@ -41,8 +41,7 @@ def _name() -> str:
 def play_chunk(url: str, chunk: int) -> ChunkReport:
     """Play a chunk; what was written of it before is replaced. See `sim_arena.sweeps.play_chunk`.
 
-    An episode on a real cluster goes through the step tasks. It takes a slot of the Prefect
-    concurrency limit `sim-arena-CLUSTER`, if the server has one, for other sweeps' sake.
+    An episode on a real cluster goes through the step tasks, when it is its turn there.
 
     Args:
         url: the sweep's folder or URL, on storage that every worker reaches
@@ -51,10 +50,10 @@ def play_chunk(url: str, chunk: int) -> ChunkReport:
     import tasks  # noqa: PLC0415 # this module is a part of it
 
     sweep, plan = _opened(url)
-    cluster = plan.episode(plan.chunks[chunk][0]).cluster
-    if cluster == "embedded":
+    first = plan.episode(plan.chunks[chunk][0])
+    if first.cluster == "embedded":
         return sweeps.play_chunk(sweep, plan, chunk)
-    with concurrency(f"sim-arena-{cluster}", occupy=1):
+    with turn(first.place):
         return sweeps.play_chunk(sweep, plan, chunk, verbs=tasks)
 
 

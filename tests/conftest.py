@@ -170,6 +170,8 @@ def prefect_server(
         "DO_NOT_TRACK": "1",
         "PREFECT_WORKER_QUERY_SECONDS": "1",
         "PREFECT_SERVER_UI_ENABLED": "false",
+        # A changed schedule is looked at every minute.
+        "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "2",
     }
     with pytest.MonkeyPatch.context() as environment:
         for name, value in settings.items():

@@ -23,7 +23,7 @@ from traces.generator import generate
 from traces.manifest import MANIFEST_FILE
 from traces.workloads import applications
 
-__all__ = ["Case", "digest_of", "found"]
+__all__ = ["Case", "digest_of", "found", "trace_files"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def found(asked: SweepSpec) -> Iterator[tuple[Case, bytes]]:
     yield from _generated(asked)
     manifests: dict[Path, dict[str, ManifestEntry]] = {}
     for path in asked.traces:
-        for file in _files(path):
+        for file in trace_files(path):
             folder = file.parent
             if folder not in manifests:
                 there = (folder / MANIFEST_FILE).exists()
@@ -88,7 +88,12 @@ def _generated(asked: SweepSpec) -> Iterator[tuple[Case, bytes]]:
         yield _case(asked, f"generated/{name}", trace, data, entry), data
 
 
-def _files(place: str) -> list[Path]:
+def trace_files(place: str) -> list[Path]:
+    """Return the trace files of a path: a file, a folder of them, or a pattern.
+
+    Raises:
+        PermanentError: nothing is there
+    """
     path = Path(place)
     if path.is_file():
         return [path]

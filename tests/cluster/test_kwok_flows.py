@@ -1,5 +1,6 @@
 """The kwok cluster behind the Prefect flows."""
 
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -9,10 +10,11 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.states import Cancelling
 
 from flows.episode import episode
+from flows.fidelity import fidelity
 from flows.playing import clean_up_run
-from flows.turns import limit_name
 from sim_arena import verbs
 from sim_arena.clusters.kube.api import Api
+from tasks.turns import limit_name
 from tests.cluster.kwok_runs import (
     MakeSpec,
     api,
@@ -22,6 +24,8 @@ from tests.cluster.kwok_runs import (
     namespaces,
     prepared,
 )
+from tests.cluster.manifests import make_trace, workload
+from traces import save_trace
 
 __all__ = ["api", "kubeconfig", "make_kwok", "prepared"]  # fixtures
 
@@ -48,6 +52,40 @@ def test_a_flow_takes_its_turn_and_shows_what_the_preflight_found(
     assert "KWOK nodes" in shown["data"]
     assert namespaces(prepared) == []
     assert has_lease(prepared) is None
+
+
+def test_the_fidelity_flow_compares_and_says_where_it_could_not(
+    prepared: Api, tmp_path: Path
+) -> None:
+    web = workload("Deployment", "web", "7", replicas=8)
+    save_trace(make_trace((0, [web], [])), str(tmp_path / "fits.sktrace"))
+    state = fidelity(traces=[str(tmp_path)], seeds=4, return_state=True)
+    assert state.is_completed(), state
+    assert state.message == "1 trace, 1 moment, all agree"
+    wrong = workload("Deployment", "wrong", replicas=1)
+    wrong["spec"]["selector"]["matchLabels"] = {"app": "other"}
+    save_trace(make_trace((0, [wrong], [])), str(tmp_path / "wrong.sktrace"))
+    state = fidelity(traces=[str(tmp_path)], seeds=4, return_state=True)
+    assert state.is_failed(), state
+    assert "1 trace could not be played to its end" in str(state.message)
+    with get_client(sync_client=True) as client:
+        wanted = {"artifacts": {"key": {"any_": ["fidelity"]}}}
+        pages = client.request("POST", "/artifacts/filter", json=wanted).json()
+    assert any("refused to apply Deployment" in page["data"] for page in pages)
+    assert namespaces(prepared) == []
+    assert has_lease(prepared) is None
+
+
+def test_the_fidelity_flow_says_that_there_is_no_such_cluster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_trace(
+        make_trace((0, [workload("Deployment", "web", "1")], [])), str(tmp_path / "a.sktrace")
+    )
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    state = fidelity(traces=[str(tmp_path)], return_state=True)
+    assert state.is_failed(), state
+    assert "kubeconfig" in str(state.message)
 
 
 def test_the_hook_of_a_cancelled_run_removes_what_the_run_made(

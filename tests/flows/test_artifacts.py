@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flows.agreement import Compared
+from flows.agreement import page as agreement_page
 from flows.artifacts import cell, escape, fenced, page, step_rows
 from sim_arena.episode import EpisodeSpec
+from sim_arena.fidelity import Comparison, Counts, Event, Found
 
 NASTY = "<script>x</script> [a](javascript:b) ![i](http://e) **b** `c` | d\n# e\n```\nf https://g"
 
@@ -74,3 +77,17 @@ def test_a_step_s_row_is_text() -> None:
     assert row["observation"].startswith("1 of 3 ready, 2 pending; 2 x <")
     assert row["reward"] == "0.250"
     assert "](" not in "".join(row.values())
+
+
+def test_a_comparison_shows_what_differs_and_nasty_names_as_text() -> None:
+    real = Counts("Deployment", "shop", NASTY, 1, 2, 3, ())
+    own = Found(real, {(3, 0, 3): 8}, agrees=False, reasons=False)
+    event = Event(
+        0, 5, (own,), agrees=False, exact=False, share=0.0, width=1, seeds=8, unsettled=None
+    )
+    found = Compared(f"traces/{NASTY}.sktrace", Comparison((event,), (NASTY,), None), None)
+    text = agreement_page([found])
+    assert text.startswith("# 1 trace, 1 moment, 1 different\n")
+    assert "| 1 / 2 / 3 | 3 / 0 / 3 by 8 seeds |" in text
+    assert "<script" not in text
+    assert "](" not in text

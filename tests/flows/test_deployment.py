@@ -1,24 +1,29 @@
-"""The deployment of prefect.yaml, with a worker: what a person does in the UI."""
+"""The deployments of prefect.yaml, with a worker: what a person does in the UI."""
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from queue import Queue
 from tempfile import gettempdir
+from threading import Thread
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
+import yaml
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
-from prefect.client.schemas.schedules import IntervalSchedule
+from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.exceptions import PrefectHTTPStatusError
-from prefect.states import Cancelling
+from prefect.states import Cancelled, Cancelling, Failed, Scheduled
 
 from flows.parameters import ROOTS
-from results import Run
+from results import Run, load_episodes
 from sim_arena.episode import EpisodeSpec
 from sim_arena.hooks import ALLOW_CODE
 
@@ -26,6 +31,12 @@ pytestmark = pytest.mark.xdist_group("prefect")
 
 ROOT = Path(__file__).parents[2]
 NAME = "episode/embedded"
+DEPLOYMENTS = yaml.safe_load((ROOT / "prefect.yaml").read_text("utf-8"))["deployments"]
+BOUNDS: dict[str, dict[str, dict[str, Any]]] = {
+    "episode": {"target": {"minimum": 1}, "max_steps": {"maximum": 10_000}},
+    "sweep": {"chunk": {"minimum": 1, "maximum": 10_000}, "max_failed": {"maximum": 1}},
+    "fidelity": {"seeds": {"minimum": 1, "maximum": 100_000}, "traces": {"minItems": 1}},
+}
 MakeSpec = Callable[..., EpisodeSpec]
 
 
@@ -79,6 +90,33 @@ def worker(
 
 
 @pytest.fixture
+def heard() -> "Queue[bytes]":
+    """What was posted to the tests' webhook."""
+    return Queue()
+
+
+@pytest.fixture
+def webhook(heard: "Queue[bytes]") -> Iterator[str]:
+    """The address of a webhook."""
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:  # the name is http.server's
+            heard.put(self.rfile.read(int(self.headers["content-length"])))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Hook) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/alerts"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
 def start(client: Any, make_spec: MakeSpec) -> Callable[..., UUID]:
     """Starts a run as the UI does: with the form's values as JSON."""
 
@@ -96,20 +134,46 @@ def start(client: Any, make_spec: MakeSpec) -> Callable[..., UUID]:
 
 
 @pytest.mark.usefixtures("deployed")
-def test_what_prefect_yaml_says_is_what_was_deployed(client: Any) -> None:
-    found = client.read_deployment_by_name(NAME)
-    assert found.entrypoint == "flows.episode:episode"
+@pytest.mark.parametrize("written", DEPLOYMENTS, ids=[one["name"] for one in DEPLOYMENTS])
+def test_what_prefect_yaml_says_is_what_was_deployed(
+    client: Any, written: dict[str, Any], eventually: Callable[..., Any]
+) -> None:
+    flow = written["entrypoint"].partition(":")[2]
+    found = client.read_deployment_by_name(f"{flow}/{written['name']}")
+    assert found.entrypoint == written["entrypoint"]
     assert found.pull_steps == []
     assert found.work_pool_name == "local"
     assert found.job_variables == {"working_dir": str(ROOT)}
-    assert sorted(found.tags) == ["embedded", "sim-arena"]
-    assert found.description.startswith("Replay a trace")
-    assert found.parameters["policy"] == "heuristic"
-    assert found.parameters["runs_dir"] == "runs"
+    assert sorted(found.tags) == sorted(written["tags"])
+    assert found.description == written["description"]
+    assert found.parameters == written["parameters"]
     form = found.parameter_openapi_schema["properties"]
     assert found.parameters.keys() <= form.keys()
-    assert (form["target"]["minimum"], form["max_steps"]["maximum"]) == (1, 10_000)
+    assert all(field["description"] for field in form.values())
+    for name, bounds in BOUNDS[flow].items():
+        assert form[name].items() >= bounds.items(), name
     assert found.enforce_parameter_schema
+    limit = written["concurrency_limit"]
+    assert found.global_concurrency_limit.limit == limit["limit"]
+    assert found.concurrency_options.collision_strategy.value == limit["collision_strategy"]
+    shown = [
+        {
+            "slug": one.slug,
+            "cron": one.schedule.cron,
+            "timezone": one.schedule.timezone,
+            "active": one.active,
+        }
+        for one in found.schedules
+    ]
+    assert shown == written.get("schedules", [])
+    if shown:
+        # With an sqlalchemy that Prefect cannot use everything works but this.
+        runs = eventually(lambda: runs_of(client, found.id))
+        times = {datetime.fromisoformat(run["expected_start_time"]) for run in runs}
+        there = {time.astimezone(ZoneInfo(shown[0]["timezone"])) for time in times}
+        minute, hour, *_ = shown[0]["cron"].split()
+        assert {(time.hour, time.minute) for time in there} == {(int(hour), int(minute))}
+        assert all(run["auto_scheduled"] for run in runs)
 
 
 @pytest.mark.usefixtures("deployed")
@@ -132,23 +196,61 @@ def test_values_out_of_bounds_are_refused(
         start(**values)
 
 
+@pytest.mark.usefixtures("worker")
+def test_a_worker_finishes_what_the_cron_schedule_asks_for(
+    client: Any, make_spec: MakeSpec, eventually: Callable[..., Any], tmp_path: Path
+) -> None:
+    """The nightly sweep's own schedule, every two seconds and over one trace."""
+    deployment = client.read_deployment_by_name("sweep/nightly")
+    [nightly] = deployment.schedules
+    where = f"/deployments/{deployment.id}/schedules/{nightly.id}"
+    often = {"cron": "* * * * * */2", "timezone": "Europe/Berlin"}
+    given = {
+        "traces": [make_spec().trace],
+        "deploy": "web",
+        "seeds": {"count": 1},
+        "runs_dir": str(tmp_path),
+    }
+    client.request("PATCH", where, json={"schedule": often, "parameters": given})
+    try:
+        [run, *_] = eventually(lambda: runs_of(client, deployment.id, "COMPLETED", "FAILED"))
+    finally:
+        client.request("PATCH", where, json={"active": False})
+    assert run["state_type"] == "COMPLETED", run["state"]
+    assert run["auto_scheduled"]
+    assert run["name"] == "sweep of web by heuristic, random"
+    assert run["state"]["message"].startswith("2 episodes of ")
+    assert len(load_episodes(tmp_path / run["id"])) == 2
+    # Those that came while it ran were not played beside it.
+    assert runs_of(client, deployment.id, "CANCELLED", "PENDING", "SCHEDULED")
+    assert len(runs_of(client, deployment.id, "RUNNING")) <= 1
+
+
 @pytest.mark.usefixtures("deployed")
-def test_a_schedule_creates_runs(client: Any, eventually: Callable[..., Any]) -> None:
-    """With an sqlalchemy that Prefect cannot use everything works but the schedules."""
-    deployment = client.read_deployment_by_name(NAME)
-    hourly = IntervalSchedule(interval=timedelta(hours=1))
-    parameters = {"trace": "t", "deploy": "web", "target": 1}
-    body = DeploymentScheduleCreate(schedule=hourly, active=True, parameters=parameters)
-    where = f"/deployments/{deployment.id}/schedules"
-    [created] = client.request("POST", where, json=[body.model_dump(mode="json")]).json()
-
-    def scheduled() -> Any:
-        wanted = {"deployments": {"id": {"any_": [str(deployment.id)]}}}
-        return client.request("POST", "/flow_runs/filter", json=wanted).json()
-
-    runs = eventually(scheduled)
-    assert runs[0]["state_type"] == "SCHEDULED"
-    client.request("DELETE", f"{where}/{created['id']}")
+def test_the_server_tells_of_runs_that_go_wrong(
+    start: Callable[..., UUID], client: Any, heard: "Queue[bytes]", webhook: str
+) -> None:
+    for _ in range(2):  # the second time changes nothing
+        done = subprocess.run(
+            [sys.executable, "deploy/alerts.py", webhook],
+            cwd=ROOT,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+    run = start(trace="a<!here>.sktrace")
+    client.set_flow_run_state(run, Failed(message='no "nodes" <@you>'), force=True)
+    told = json.loads(heard.get(timeout=60))
+    assert told["run"] == str(run)
+    assert 'Failed: no "nodes" ((at)you)' in told["text"]
+    assert told["url"].endswith(f"/runs/flow-run/{run}")
+    late = start()
+    client.set_flow_run_state(late, Scheduled(name="Late"), force=True)
+    assert json.loads(heard.get(timeout=60))["run"] == str(late)
+    assert heard.empty()
+    client.set_flow_run_state(late, Cancelled(), force=True)
 
 
 @pytest.mark.usefixtures("worker")
@@ -206,6 +308,14 @@ def test_cancelling_cleans_up(
 
     eventually(cleaned)
     assert Run.open(tmp_path / "runs" / str(run)).read_summary() is None  # it can be resumed
+
+
+def runs_of(client: Any, deployment: UUID, *states: str) -> list[dict[str, Any]]:
+    wanted: dict[str, Any] = {"deployments": {"id": {"any_": [str(deployment)]}}}
+    if states:
+        wanted["flow_runs"] = {"state": {"type": {"any_": states}}}
+    found: list[dict[str, Any]] = client.request("POST", "/flow_runs/filter", json=wanted).json()
+    return found
 
 
 def ended(client: Any, run: UUID) -> Any:

@@ -8,7 +8,9 @@ from prefect import Flow
 
 from flows import parameters
 from flows.episode import episode
+from flows.fidelity import fidelity
 from flows.step import step
+from flows.sweep import sweep
 from sim_arena import clusters, rewards, spec
 from sim_arena.policies import available
 from sim_arena.spec import EpisodeSpec
@@ -42,9 +44,16 @@ def test_the_form_shows_bounds_and_choices(
     assert shown["description"]
 
 
-@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
+@pytest.mark.parametrize("flow", [*FLOWS, sweep, fidelity], ids=lambda flow: flow.name)
 def test_each_parameter_is_described(flow: Flow[..., Any]) -> None:
     assert all(shown.get("description") for shown in form(flow).values())
+
+
+def test_the_forms_of_the_others_have_bounds_too() -> None:
+    assert form(sweep)["chunk"].items() >= {"minimum": 1, "maximum": 10_000}.items()
+    assert form(sweep)["runner"]["enum"] == ["threads", "dask"]
+    assert form(fidelity)["seeds"].items() >= {"minimum": 1, "maximum": 100_000}.items()
+    assert form(fidelity)["traces"]["minItems"] == 1
 
 
 def test_the_steps_have_a_limit_in_an_episode_only() -> None:

@@ -1,7 +1,7 @@
-"""Whose turn it is on a real cluster: one flow run at a time, as a global concurrency limit.
+"""Whose turn it is on a real cluster: one episode at a time, as a global concurrency limit.
 
 The lease on the cluster is what keeps runs apart, also those that know nothing of this server. With
-the limit, a flow run that waits is one that the server knows of.
+the limit, whoever waits is known to the server: a flow run, or an episode of a sweep.
 """
 
 import re
@@ -12,12 +12,10 @@ from prefect.client.orchestration import get_client
 from prefect.concurrency.sync import concurrency
 from prefect.exceptions import ObjectNotFound
 
-from sim_arena.spec import EpisodeSpec
-
 __all__ = ["limit_name", "turn"]
 
 _IN_PROCESS = "embedded"
-_SLOT_S = 60  # for how long a flow run that was killed keeps its slot; a living one renews it
+_SLOT_S = 60  # for how long a run that was killed keeps its slot; a living one renews it
 
 
 def limit_name(place: str) -> str:
@@ -26,15 +24,18 @@ def limit_name(place: str) -> str:
 
 
 @contextmanager
-def turn(spec: EpisodeSpec) -> Iterator[None]:
-    """Wait for this flow run's turn on its cluster; nobody waits for the embedded one.
+def turn(place: str) -> Iterator[None]:
+    """Wait for one's turn on a cluster; nobody waits for the embedded one.
 
     The limit is made where there is none; one that somebody has set to another number stays.
+
+    Args:
+        place: the cluster, with its context: `kwok`, `kwok:staging`
     """
-    if spec.cluster == _IN_PROCESS:
+    if place == _IN_PROCESS:
         yield
         return
-    name = limit_name(spec.place)
+    name = limit_name(place)
     with get_client(sync_client=True) as client:
         try:
             client.read_global_concurrency_limit_by_name(name)
