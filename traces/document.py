@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, TypedDict
 
 __all__ = [
+    "PODLESS_KINDS",
     "POD_SPEC_TEMPLATE_PATHS",
     "POD_TEMPLATES",
     "VERSION",
@@ -53,6 +54,17 @@ POD_TEMPLATES: dict[str, tuple[str, ...]] = {
     "v1.Pod": (),
 }
 """Where the API really has the pod template, which for ReplicaSet is not where SimKube looks."""
+
+PODLESS_KINDS = frozenset(
+    {
+        "policy/v1.PodDisruptionBudget",
+        "v1.LimitRange",
+        "v1.PersistentVolumeClaim",
+        "v1.ResourceQuota",
+        "v1.ServiceAccount",
+    }
+)
+"""Kinds that make no pods and have a say in their fate: there is nothing to track."""
 
 
 class TrackedObject(TypedDict, total=False):

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from traces.arithmetic import UNSET
 from traces.document import (
     POD_SPEC_TEMPLATE_PATHS,
+    PODLESS_KINDS,
     Trace,
     TrackedObject,
     gvk,
@@ -42,7 +43,7 @@ def findings(trace: Trace) -> list[Finding]:
     - E0002: a pod template path that differs from the default of a known kind
     - E0003: a tracked kind without a pod template path
     - E0004: a request above its limit
-    - W0001: applied objects of a kind that is not tracked
+    - W0001: applied objects of a kind that is not tracked, so that its pods are not rewritten
     - W0002: a hash in the index that is not that of the spec applied last
     """
     return [
@@ -83,7 +84,7 @@ def _untracked(trace: Trace) -> Iterator[Finding]:
     tracked = trace["config"]["trackedObjects"]
     applied = [gvk(obj) for event in trace["events"] for obj in event["applied_objs"]]
     for kind in dict.fromkeys(applied):
-        if kind not in tracked:
+        if kind not in tracked and kind not in PODLESS_KINDS:
             yield Finding("W0001", "config.trackedObjects", f"{kind} is applied and not tracked")
 
 

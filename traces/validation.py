@@ -13,7 +13,7 @@ from traces.document import POD_TEMPLATES, VERSION
 from traces.errors import TraceError, describe, key_path
 from traces.quantities import parse_count, parse_cpu, parse_memory
 
-__all__ = ["check_trace"]
+__all__ = ["check_applied", "check_trace"]
 
 _U64 = 1 << 64
 _I64 = 1 << 63
@@ -47,6 +47,18 @@ def check_trace(document: Any) -> None:
     _check_events(document["events"])
     _check_index(document["index"])
     _check_lifecycles(document["pod_lifecycles"])
+
+
+def check_applied(obj: Any, source: str) -> None:
+    """Check one object as a trace may apply it.
+
+    Raises:
+        TraceError: The first thing that is wrong, and where in the object.
+    """
+    try:
+        _check_object(obj, "", applied=True)
+    except TraceError as error:
+        raise type(error)(error.problem, error.where.lstrip("."), source) from None
 
 
 def _check_version(document: dict[Any, Any]) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import catalogue, cluster, fidelity, play, runs, simulate, sweep, trace
+from flows.cli import catalogue, cluster, fidelity, importing, play, runs, simulate, sweep
 
 __all__ = ["app"]
 
@@ -48,7 +48,7 @@ app.command()(sweep.sweep)
 app.command()(play.preflight)
 app.command()(fidelity.fidelity)
 app.add_typer(cluster.app, name="cluster")
-app.add_typer(trace.app, name="trace")
+app.add_typer(importing.app, name="trace")
 app.add_typer(runs.app, name="runs")
 app.command()(catalogue.policies)
 app.command()(catalogue.actions)

@@ -1,8 +1,9 @@
 """What a step, an episode and a preflight are asked for: the same options, written once."""
 
 import inspect
+import json
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import wraps
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
@@ -69,6 +70,14 @@ class Asked:
         ),
     ] = 1.0
     allow_real_nodes: options.AllowRealNodes = False
+    simkube: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FIELD=VALUE",
+            help="On simkube: how it is run, such as port=9000, trace_store=s3://bucket/traces, "
+            "lifecycle.image_pull_delay=500; lists are written as JSON.",
+        ),
+    ] = None
     timeout: Annotated[
         float,
         typer.Option(min=0.1, max=86_400, metavar="S", help="Real seconds that a step may take."),
@@ -133,6 +142,7 @@ class Asked:
                     "context": self.context,
                     "speed": self.speed,
                     "allow_real_nodes": self.allow_real_nodes,
+                    "simkube": _tree(_pairs(self.simkube, "--simkube")),
                     "timeout": self.timeout,
                     "runs_dir": str(self.runs_dir),
                     "run_id": run_id,
@@ -190,11 +200,38 @@ def _pairs(given: Iterable[str] | None, option: str) -> dict[str, str]:
     return pairs
 
 
-def _names(field: str) -> Iterable[str]:
-    from sim_arena.guardrails import Guardrails
-    from sim_arena.spec import StepSizes
+def _tree(pairs: Mapping[str, str]) -> dict[str, Any]:
+    """Return settings with dots in their names as a tree; what is JSON is read as such."""
+    tree: dict[str, Any] = {}
+    for name, text in pairs.items():
+        *path, last = name.split(".")
+        branch = tree
+        for part in path:
+            branch = branch.setdefault(part, {})
+            if not isinstance(branch, dict):
+                raise typer.BadParameter(
+                    f"expected one value for {part}, found two", param_hint="--simkube"
+                )
+        try:
+            branch[last] = json.loads(text)
+        except ValueError:
+            branch[last] = text
+    return tree
 
-    return (Guardrails if field == "guardrails" else StepSizes).model_fields
+
+def _names(place: Iterable[str]) -> Iterable[str]:
+    """Return the names that there are where a problem is, which is in the last of them."""
+    from pydantic import BaseModel
+
+    from sim_arena.spec import EpisodeSpec
+
+    model: type[BaseModel] = EpisodeSpec
+    for name in [*place][:-1]:
+        inner = model.model_fields[name].annotation
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            break
+        model = inner
+    return model.model_fields
 
 
 _OPTION_OF = {
@@ -212,5 +249,5 @@ def _problems(error: "ValidationError") -> Iterable[str]:
         rest = ".".join(place[1:])
         message = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
-            message = f"unknown, expected one of {', '.join(_names(place[0]))}"
+            message = f"unknown, expected one of {', '.join(_names(place))}"
         yield f"{option}{f' {rest}' if rest else ''}: {message}".lstrip(": ")

@@ -46,7 +46,7 @@ def prepared(api: Api) -> Iterator[Api]:
     for run in {obj["metadata"]["labels"][RUN_LABEL] for obj in namespaces(api)}:
         clean(api, run)
     unprepare(api)
-    wait_until(lambda: "nodes left" if api.list("/api/v1/nodes") else None, 60)
+    wait_until(lambda: "nodes left" if api.list("/api/v1/nodes", "type=virtual") else None, 60)
     home = {"apiVersion": "v1", "kind": "Namespace"}
     wait_until(lambda: "home left" if api.exists(home, None, "sim-arena") else None, 60)
 

@@ -6,11 +6,14 @@ and for the kubelet of one node, which would run the driver's pod.
 
 import base64
 import shutil
+import ssl
 import subprocess
 import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import parse_qs, urlsplit
 
 import yaml
 
@@ -41,9 +44,11 @@ class SimKubeHost:
         self.api = api
         self.programs = programs
         self.drivers: dict[str, Child] = {}
-        [self.port] = free_ports(1)
+        self.port, self._logs_port = free_ports(2)
+        self._logs: dict[str, Path] = {}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
+        self._log_server: ThreadingHTTPServer | None = None
         self._made: list[Json] = []
         self._controller: Child | None = None
         self._certificates = plane.folder / "driver-certificates"
@@ -57,6 +62,7 @@ class SimKubeHost:
             self.api.apply(obj)
             self._made.append(obj)
         wait_until(self._unknown_kind, _READY_S)
+        self._serve_logs()
         self._make_node()
         self._certificates.mkdir(exist_ok=True)
         shutil.copy(self.plane.pki.certificate, self._certificates / "tls.crt")
@@ -76,6 +82,9 @@ class SimKubeHost:
         self.stop_controller()
         for driver in self.drivers.values():
             self.plane.processes.kill(driver)
+        if self._log_server is not None:
+            self._log_server.shutdown()
+            self._log_server.server_close()
         self.api.delete({"apiVersion": "v1", "kind": "Node"}, None, HOST)
         for obj in reversed(self._made):
             self.api.delete(obj, None, obj["metadata"]["name"])
@@ -89,6 +98,11 @@ class SimKubeHost:
         }
         self._controller = self._start("sk-ctrl", variables, [])
 
+    def ensure_controller(self) -> None:
+        """Start sk-ctrl if it does not run."""
+        if self._controller is None:
+            self.start_controller()
+
     def stop_controller(self) -> None:
         """Kill sk-ctrl."""
         if self._controller is not None:
@@ -100,10 +114,39 @@ class SimKubeHost:
         for driver in self.drivers.values():
             driver.process.kill()
 
-    def _start(self, name: str, variables: dict[str, str], words: list[str]) -> Child:
+    def _start(
+        self, program: str, variables: dict[str, str], words: list[str], name: str | None = None
+    ) -> Child:
         command = ["env", *(f"{key}={value}" for key, value in variables.items())]
-        program = self.programs[name]
-        return self.plane.processes.start(name, [*command, program, *words])
+        started = [*command, self.programs[program], *words]
+        return self.plane.processes.start(name or program, started)
+
+    def _serve_logs(self) -> None:
+        """In the place of a kubelet: show the API server what the drivers said."""
+        logs = self._logs
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                # /containerLogs/NAMESPACE/POD/CONTAINER?tailLines=N
+                asked = urlsplit(self.path)
+                [lines] = parse_qs(asked.query).get("tailLines", ["1000"])
+                log = logs[asked.path.split("/")[3]]
+                said = log.read_text(errors="replace").splitlines()[-int(lines) :]
+                body = "\n".join(said).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's
+                """Say nothing."""
+
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.plane.pki.certificate, self.plane.pki.key)
+        self._log_server = ThreadingHTTPServer(("127.0.0.1", self._logs_port), Handler)
+        self._log_server.daemon_threads = True
+        self._log_server.socket = context.wrap_socket(self._log_server.socket, server_side=True)
+        threading.Thread(target=self._log_server.serve_forever, daemon=True).start()
 
     def _unknown_kind(self) -> str | None:
         kinds = (("simkube.io/v1", "Simulation"), ("cert-manager.io/v1", "Certificate"))
@@ -113,7 +156,13 @@ class SimKubeHost:
         node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": HOST}}
         resources = {"cpu": "4", "memory": "8Gi", "pods": "10"}
         ready = {"type": "Ready", "status": "True", "reason": "Test", "message": "for drivers"}
-        status = {"capacity": resources, "allocatable": resources, "conditions": [ready]}
+        status = {
+            "capacity": resources,
+            "allocatable": resources,
+            "conditions": [ready],
+            "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": self._logs_port}},
+        }
         self.api.create({**node, "status": status})
 
     def _run(self) -> None:
@@ -186,8 +235,20 @@ class SimKubeHost:
             for word in pod["spec"]["containers"][0]["args"]
         ]
         variables = {"KUBECONFIG": str(self.plane.kubeconfig), "DRIVER_NAME": name}
-        self.drivers[name] = self._start("sk-driver", variables, words)
+        variables |= self._secrets(pod)
+        self.drivers[name] = self._start("sk-driver", variables, words, name)
+        self._logs[name] = self.drivers[name].log
         self._set_status(name, "Running", {"running": {}})
+
+    def _secrets(self, pod: Json) -> dict[str, str]:
+        """What a container gets of Secrets as its environment."""
+        found: dict[str, str] = {}
+        for source in pod["spec"]["containers"][0].get("envFrom") or []:
+            kind = {"apiVersion": "v1", "kind": "Secret"}
+            secret = self.api.get(kind, NAMESPACE, source["secretRef"]["name"])
+            assert secret is not None
+            found |= {k: base64.b64decode(v).decode() for k, v in secret["data"].items()}
+        return found
 
     def _tell(self, name: str) -> None:
         code = self.drivers[name].process.poll()

@@ -246,7 +246,7 @@ def test_a_cluster_object_of_somebody_else_is_not_touched(
     assert not prepared.exists(high, None, "high")
 
 
-_PLAY = """
+PLAY = """
 import sys
 from sim_arena import verbs
 from sim_arena.spec import EpisodeSpec
@@ -267,7 +267,7 @@ def test_what_a_killed_process_left_is_cleaned_and_nothing_else(
     wait_until(lambda: None if prepared.exists(given, name, "kube-root-ca.crt") else "not yet", 30)
     before = untouched(prepared)
     process = subprocess.Popen(
-        [sys.executable, "-c", _PLAY, spec.model_dump_json()],
+        [sys.executable, "-c", PLAY, spec.model_dump_json()],
         stdout=subprocess.PIPE,
         env=os.environ | {"KUBECONFIG": str(kubeconfig)},
     )

@@ -1,65 +1,65 @@
 """The simkube cluster, with the real sk-ctrl and sk-driver."""
 
-from collections.abc import Iterator
+import os
+import subprocess
+import sys
+import threading
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sim_arena import verbs
-from sim_arena.clusters.kube.api import Api
+from sim_arena.clusters.kube.api import Api, Json
+from sim_arena.clusters.kube.ownership import prefix_of, run_labels
+from sim_arena.clusters.kwok.clean import clean
 from sim_arena.clusters.simkube.settings import SimKubeSettings
-from sim_arena.clusters.simkube.simulation import SIMULATION, create_simulation, manifest
-from sim_arena.episode import play
+from sim_arena.clusters.simkube.simulation import (
+    HEARD,
+    SIMULATION,
+    create_simulation,
+    manifest,
+    namespaces_of,
+    state_of,
+)
 from sim_arena.errors import PermanentError, TransientError
-from sim_arena.spec import EpisodeSpec
-from tests.cluster.build import MissingBinariesError
-from tests.cluster.harness import ControlPlane
 from tests.cluster.kwok_runs import (
     MakeSpec,
     api,
     kubeconfig,
     make_kwok,
+    namespaces,
     prepared,
     untouched,
     web_trace,
 )
-from tests.cluster.simkube_build import find_simkube
+from tests.cluster.manifests import make_trace, workload
 from tests.cluster.simkube_host import SimKubeHost
-from tests.cluster.test_kwok import counts, step
+from tests.cluster.simkube_runs import left, make_simkube, simkube, simkube_host, simulations
+from tests.cluster.test_kwok import PLAY, counts, step
 from tests.cluster.waiting import wait_until
 
-__all__ = ["api", "kubeconfig", "make_kwok", "prepared"]  # fixtures
+__all__ = ["api", "kubeconfig", "make_kwok", "make_simkube", "prepared", "simkube", "simkube_host"]
 
 pytestmark = pytest.mark.cluster
 
-
-@pytest.fixture
-def simkube(control_plane: ControlPlane, prepared: Api) -> Iterator[SimKubeHost]:
-    try:
-        programs = find_simkube()
-    except MissingBinariesError as error:
-        pytest.skip(str(error))
-    with SimKubeHost(control_plane, prepared, programs) as host:
-        yield host
+_MERGE = "application/merge-patch+json"
 
 
-@pytest.fixture
-def make_simkube(simkube: SimKubeHost, make_kwok: MakeSpec, tmp_path: Path) -> MakeSpec:
-    def make(*trace: Any, **changed: Any) -> EpisodeSpec:
-        settings = {"port": simkube.port, "trace_store": str(tmp_path / "store"), "margin": 5}
-        asked = {"cluster": "simkube", "simkube": settings, "allow_real_nodes": True}
-        return make_kwok(*trace, **asked | {"duration": 10, "speed": 2.0} | changed)
-
-    return make
+def in_state(client: Api, name: str, state: str) -> str | None:
+    found = client.get(SIMULATION, None, name)
+    seen = None if found is None else state_of(found)
+    return None if seen == state else f"{name} is {seen}"
 
 
-def simulations(client: Api) -> list[str]:
-    return [one["metadata"]["name"] for one in client.list("/apis/simkube.io/v1/simulations")]
+def patch(client: Api, name: str, body: Json) -> None:
+    client.request("patch", client.path(SIMULATION, None, name), body, content_type=_MERGE)
 
 
 def test_a_step_shows_what_the_embedded_cluster_shows_and_leaves_nothing(
-    prepared: Api, make_simkube: MakeSpec
+    prepared: Api, make_simkube: MakeSpec, tmp_path: Path
 ) -> None:
     spec = make_simkube(web_trace("7", replicas=8))
     before = untouched(prepared)
@@ -72,11 +72,43 @@ def test_a_step_shows_what_the_embedded_cluster_shows_and_leaves_nothing(
     assert isinstance(own, dict)
     assert counts(seen) == counts(own) == (6, 2, 8)
     assert (seen["cluster"], seen["desired"]) == ("simkube", 8)
-    assert simulations(prepared) == []
+    assert left(prepared) == []
+    assert list((tmp_path / "store").iterdir()) == []
     assert untouched(prepared) == before
 
 
-def test_a_driver_that_dies_is_a_failure_with_its_reasons(
+def test_every_field_of_the_settings_is_one_of_simkubes(
+    prepared: Api, simkube: SimKubeHost
+) -> None:
+    assert simkube
+    settings = SimKubeSettings.model_validate(
+        {
+            "driver_image": "registry.test/sk-driver:1",
+            "port": 9000,
+            "driver_args": ["--verbosity", "debug"],
+            "secrets": ["keys"],
+            "cert_manager_issuer": "ours",
+            "virtual_ns_prefix": "mine",
+            "reschedule_interrupted_bare_pods": True,
+            "metrics": {"namespace": "metrics", "remoteWriteConfigs": []},
+            "repetitions": 3,
+            "lifecycle": dict.fromkeys(("image_pull_delay", "pod_startup_jitter"), 5),
+            "hooks": {
+                f"{when}_hooks": [{"cmd": "true", "args": ["a"], "ignore_failure": True}]
+                for when in ("pre_start", "pre_run", "post_run", "post_stop")
+            },
+        }
+    )
+    wanted = manifest("any", "s3://bucket/any.sktrace", 90.5, "drivers", settings, 2.0)
+    path = prepared.path(SIMULATION, None)
+    got = prepared.request("post", f"{path}?dryRun=All&fieldValidation=Strict", wanted)
+    assert got["spec"] == wanted["spec"]
+    assert got["spec"]["duration"] == "+91s"
+    assert got["spec"]["driver"]["virtualNsPrefix"] == "mine"
+    assert settings.metrics_namespace == "metrics"
+
+
+def test_a_driver_that_is_killed_is_a_failure_with_its_reasons(
     simkube: SimKubeHost, prepared: Api, make_simkube: MakeSpec
 ) -> None:
     spec = make_simkube(duration=100)
@@ -88,7 +120,23 @@ def test_a_driver_that_dies_is_a_failure_with_its_reasons(
     with pytest.raises(PermanentError, match="failed"):
         verbs.observe(simulation)
     verbs.clean_up(spec.place, "one")
-    assert simulations(prepared) == []
+    assert left(prepared) == []
+
+
+def test_a_driver_that_gives_up_is_a_failure_with_its_log(
+    prepared: Api, make_simkube: MakeSpec
+) -> None:
+    web = workload("Deployment", "web", replicas=2)
+    web["spec"]["selector"]["matchLabels"] = {"app": "other"}
+    spec = make_simkube(make_trace((0, [web], [])))
+    simulation = verbs.simulate(spec, spec.trace, 0)
+    with pytest.raises(PermanentError) as failed:
+        verbs.wait(simulation)
+    verbs.clean_up(spec.place, "one")
+    assert "the driver's log ends with" in str(failed.value)
+    assert "does not match template `labels`" in str(failed.value)
+    assert "events: " in str(failed.value)
+    assert left(prepared) == []
 
 
 def test_without_a_controller_it_says_so_and_shows_nothing(
@@ -99,16 +147,29 @@ def test_without_a_controller_it_says_so_and_shows_nothing(
     simulation = verbs.simulate(spec, spec.trace, 0)
     with pytest.raises(PermanentError, match="unknown to sk-ctrl: does sk-ctrl run"):
         verbs.wait(simulation)
+    with pytest.raises(TransientError, match="to be Running, found None"):
+        verbs.observe(simulation)
     verbs.clean_up(spec.place, "one")
-    assert simulations(prepared) == []
+    assert left(prepared) == []
+
+
+def test_a_controller_that_tries_again_and_again_is_told(
+    prepared: Api, make_simkube: MakeSpec, caplog: pytest.LogCaptureFixture
+) -> None:
+    spec = make_simkube(simkube={"driver_store": "ftp://nowhere/traces"}, timeout=15.0)
+    simulation = verbs.simulate(spec, spec.trace, 0)
+    with pytest.raises(PermanentError, match="found it in state Retrying"):
+        verbs.wait(simulation)
+    verbs.clean_up(spec.place, "one")
+    assert "waiting for sk-ctrl to try" in caplog.text
+    assert left(prepared) == []
 
 
 def test_somebody_elses_simulation_is_waited_for_by_name_and_not_touched(
     prepared: Api, make_simkube: MakeSpec, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings = SimKubeSettings()
-    theirs = manifest("theirs", "file:///nowhere.sktrace", 600, "theirs", settings)
-    create_simulation(prepared, theirs)
+    nowhere = ("theirs", "file:///nowhere.sktrace", 600, "simkube")
+    create_simulation(*nowhere, api=prepared, settings=SimKubeSettings())
     lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
     wait_until(lambda: None if prepared.exists(lease, "simkube", "sk-lease") else "no lease", 30)
     before = prepared.get(SIMULATION, None, "theirs")
@@ -117,6 +178,7 @@ def test_somebody_elses_simulation_is_waited_for_by_name_and_not_touched(
     with pytest.raises(TransientError, match="found that simulation theirs has it"):
         verbs.wait(simulation)
     verbs.clean_up(spec.place, "one")
+    assert clean(prepared) == []
     after = prepared.get(SIMULATION, None, "theirs")
     assert "waiting for simulation theirs" in caplog.text
     assert before is not None
@@ -124,12 +186,140 @@ def test_somebody_elses_simulation_is_waited_for_by_name_and_not_touched(
     assert after["metadata"]["uid"] == before["metadata"]["uid"]
     assert simulations(prepared) == ["theirs"]
     prepared.delete(SIMULATION, None, "theirs")
+    wait_until(lambda: ", ".join(left(prepared)) or None, 60)
 
 
-def test_without_simkube_the_preflight_says_what_to_install(
-    prepared: Api, make_kwok: MakeSpec
+def test_namespaces_of_somebody_else_are_not_written_into(
+    prepared: Api, make_simkube: MakeSpec
 ) -> None:
-    if prepared.knows("simkube.io/v1", "Simulation"):
-        pytest.skip("another test has left SimKube's kinds on the control plane")
-    with pytest.raises(PermanentError, match="no kinds Simulation and SimulationRoot"):
-        play(make_kwok(cluster="simkube"))
+    theirs = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop-web"}}
+    prepared.create(theirs)
+    spec = make_simkube(simkube={"virtual_ns_prefix": "shop"})
+    try:
+        with pytest.raises(PermanentError, match="SimKube would write into them"):
+            verbs.simulate(spec, spec.trace, 0)
+        verbs.clean_up(spec.place, "one")
+        assert prepared.exists(theirs, None, "shop-web")
+    finally:
+        prepared.delete(theirs, None, "shop-web")
+
+
+def test_what_a_killed_process_left_is_cleaned_and_nothing_else(
+    prepared: Api, make_simkube: MakeSpec, kubeconfig: Path, tmp_path: Path
+) -> None:
+    spec = make_simkube(duration=600)
+    before = untouched(prepared)
+    process = subprocess.Popen(
+        [sys.executable, "-c", PLAY, spec.model_dump_json()],
+        stdout=subprocess.PIPE,
+        env=os.environ | {"KUBECONFIG": str(kubeconfig)},
+    )
+    name = prefix_of("one-0-0")
+    try:
+        wait_until(lambda: None if namespaces_of(prepared, name) else "nothing made", 90)
+    finally:
+        process.kill()
+        process.communicate()
+    assert clean(prepared) == []  # it may be alive for a minute: it is left alone
+    patch(prepared, name, {"metadata": {"annotations": {HEARD: "2001-01-01T00:00:00Z"}}})
+    checks = verbs.preflight(make_simkube(run_id="two"))
+    [check] = [one for one in checks if one.name == "cluster leftovers"]
+    assert "left by one" in check.found
+    assert f"Simulation {name}" in clean(prepared)
+    assert left(prepared) == []
+    assert namespaces(prepared) == []
+    assert list((tmp_path / "store").iterdir()) == []
+    assert untouched(prepared) == before
+
+
+@pytest.mark.full
+def test_a_pause_is_waited_out_and_the_window_is_as_much_longer(
+    prepared: Api, make_simkube: MakeSpec, caplog: pytest.LogCaptureFixture
+) -> None:
+    spec = make_simkube(duration=20)
+    name = prefix_of("one-0-0")
+    simulation = verbs.simulate(spec, spec.trace, 0)
+    found: list[list[str]] = []
+    waiting = threading.Thread(target=lambda: found.append(verbs.wait(simulation)))
+    waiting.start()
+    wait_until(lambda: None if namespaces_of(prepared, name) else "nothing made", 60)
+    begun = time.monotonic()
+    patch(prepared, name, {"spec": {"pausedTime": datetime.now(UTC).isoformat()}})
+    wait_until(lambda: in_state(prepared, name, "Paused"), 20)
+    with pytest.raises(TransientError, match="to be Running, found Paused"):
+        verbs.observe(simulation)
+    wait_until(lambda: None if time.monotonic() > begun + 8 else "paused", 20)
+    patch(prepared, name, {"spec": {"pausedTime": None}})
+    waiting.join(60)
+    assert time.monotonic() - begun > 15  # a window of 10 s, and the pause
+    assert "somebody has paused it" in caplog.text
+    assert any("paused for" in line for line in found[0])
+    assert counts(verbs.observe(simulation)) == (2, 0, 2)
+    verbs.clean_up(spec.place, "one")
+    assert left(prepared) == []
+
+
+@pytest.mark.full
+def test_a_simulation_that_ends_early_is_no_empty_workload(
+    prepared: Api, make_simkube: MakeSpec
+) -> None:
+    spec = make_simkube(speed=1.0, duration=60)
+    settings = spec.simkube
+    create_simulation(
+        prefix_of("one-0-0"),
+        Path(spec.trace).as_uri(),
+        1,
+        "simkube",
+        api=prepared,
+        settings=settings,
+        labels=run_labels("one", "one-0-0"),
+    )
+    simulation = verbs.simulate(spec, spec.trace, 0)  # finds that one
+    with pytest.raises(PermanentError, match="found it finished and its pods deleted"):
+        verbs.wait(simulation)
+    with pytest.raises(PermanentError, match="found it finished"):
+        verbs.observe(simulation)
+    verbs.clean_up(spec.place, "one")
+    assert left(prepared) == []
+
+
+@pytest.mark.full  # the namespace controller tries again after a minute
+def test_a_namespace_that_is_stuck_is_told_and_found_again(
+    prepared: Api, make_simkube: MakeSpec
+) -> None:
+    spec = make_simkube()
+    step(spec)
+    [namespace] = namespaces_of(prepared, prefix_of("one-0-0"))
+    name = namespace["metadata"]["name"]
+    stuck = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "stuck", "namespace": name, "finalizers": ["test.sim-arena.io/stuck"]},
+    }
+    prepared.create(stuck)
+    with pytest.raises(TransientError, match=rf"Namespace {name} \(.*test.sim-arena.io/stuck"):
+        clean(prepared, "one", deadline_s=20)
+    body: dict[str, Any] = {"metadata": {"finalizers": None}}
+    path = prepared.path(stuck, name, "stuck")
+    prepared.request("patch", path, body, content_type=_MERGE)
+    clean(prepared)  # the run has no Simulation and no lease any more: it is dead
+    assert left(prepared) == []
+
+
+@pytest.mark.full
+def test_a_killed_api_server_that_comes_back_shows_nothing_false(
+    control_plane: Any, prepared: Api, make_simkube: MakeSpec
+) -> None:
+    """Killed before each verb, and back some seconds later."""
+    spec = make_simkube(web_trace("7", replicas=8), duration=40, simkube={"margin": 60})
+    with control_plane.server_away(4.0):
+        simulation = verbs.simulate(spec, spec.trace, 0)
+    name = prefix_of("one-0-0")
+    wait_until(lambda: None if namespaces_of(prepared, name) else "nothing made", 90)
+    with control_plane.server_away(4.0):
+        verbs.wait(simulation)
+    with control_plane.server_away(4.0):
+        assert counts(verbs.observe(simulation)) == (6, 2, 8)
+    with control_plane.server_away(4.0):
+        verbs.clean_up(spec.place, "one")
+    assert left(prepared) == []

@@ -28,6 +28,7 @@ _UNSURE = frozenset({401, 403, 404})
 _UNSURE_S = 5.0
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
+_CONNECTIONS = 64  # a watch holds one, and a simulation in many namespaces has many watches
 _TIMEOUT_S = (5.0, 60.0)  # to connect, and between two pieces of the answer
 
 
@@ -97,6 +98,7 @@ class Api:
         if "127.0.0.1" in str(configuration.host):
             configuration.proxy = None
         configuration.retries = False  # requests are tried again here, and not twice
+        configuration.connection_pool_maxsize = _CONNECTIONS
         return cls(client.ApiClient(configuration), **options)
 
     @property
@@ -254,7 +256,8 @@ class Api:
         return items
 
     def knows(self, version: str, kind: str) -> bool:
-        """Whether the API server has a kind."""
+        """Whether the API server has a kind now; it may have come or gone meanwhile."""
+        self._resources.pop((version, kind), None)
         try:
             self._resource(version, kind)
         except RefusedError as error:

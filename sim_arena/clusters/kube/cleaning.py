@@ -1,7 +1,7 @@
 """Removes what runs left on a cluster: what carries their label, and nothing else."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sim_arena.clusters.kube.api import Api, Json
 from sim_arena.clusters.kube.errors import RefusedError
@@ -40,13 +40,19 @@ def leftovers(api: Api) -> dict[str, list[str]]:
     return found
 
 
-def remove(api: Api, run_id: str | None, deadline_s: float = 120.0) -> list[str]:
+def remove(
+    api: Api,
+    run_id: str | None,
+    deadline_s: float = 120.0,
+    kinds: Sequence[tuple[str, str]] = CLUSTER_KINDS,
+) -> list[str]:
     """Delete all that a run made, and wait until it is gone. It may be called at any time, again.
 
     Args:
         api: the API server.
         run_id: the run; None for all runs.
         deadline_s: seconds to wait at most.
+        kinds: the kinds without a namespace to look for, namespaces aside.
 
     Returns:
         what was removed, by kind and name.
@@ -56,7 +62,7 @@ def remove(api: Api, run_id: str | None, deadline_s: float = 120.0) -> list[str]
     """
     deadline = time.monotonic() + deadline_s
     removed: dict[str, None] = {}
-    while made := list(_made(api, run_id)):
+    while made := list(_made(api, run_id, kinds)):
         for obj in made:
             name = f"{obj['kind']} {obj['metadata']['name']}"
             if name not in removed:
@@ -71,9 +77,10 @@ def remove(api: Api, run_id: str | None, deadline_s: float = 120.0) -> list[str]
     return list(removed)
 
 
-def _made(api: Api, run_id: str | None) -> Iterable[Json]:
-    kinds = (("v1", "Namespace"), *CLUSTER_KINDS)
-    for version, kind in kinds:
+def _made(
+    api: Api, run_id: str | None, kinds: Sequence[tuple[str, str]] = CLUSTER_KINDS
+) -> Iterable[Json]:
+    for version, kind in (("v1", "Namespace"), *kinds):
         path = api.path({"apiVersion": version, "kind": kind}, None)
         for obj in api.list(path, of_run(run_id)):
             yield {**obj, "apiVersion": version, "kind": kind}

@@ -1,10 +1,11 @@
-"""Removes what dead runs left on a cluster."""
+"""Removes what dead runs left on a cluster, by whichever way they replayed."""
 
 from sim_arena.clusters.kube.api import Api
 from sim_arena.clusters.kube.cleaning import leftovers, remove
 from sim_arena.clusters.kube.lease import Lease
+from sim_arena.clusters.kube.ownership import run_of
 from sim_arena.clusters.kwok.preflight import LEASE
-from sim_arena.clusters.simkube.simulation import remove_simulations
+from sim_arena.clusters.simkube.simulation import is_alive, remove_simulations, simulations
 
 __all__ = ["clean"]
 
@@ -14,7 +15,7 @@ def clean(api: Api, run_id: str | None = None, deadline_s: float = 120.0) -> lis
 
     Args:
         api: the cluster.
-        run_id: the run, alive or not; None for all that have not the lease.
+        run_id: the run, alive or not; None for all that were not heard of lately.
         deadline_s: seconds to wait for each run's things to go.
 
     Returns:
@@ -24,17 +25,20 @@ def clean(api: Api, run_id: str | None = None, deadline_s: float = 120.0) -> lis
         TransientError: something did not go.
     """
     lease = Lease(api, LEASE)
-    holder = lease.holder()
-    if run_id is not None:
-        runs = [run_id]
-    else:
-        alive = {holder.run_id} if holder is not None and holder.alive else set()
-        dead = {holder.run_id} if holder is not None and not holder.alive else set()
-        runs = sorted((set(leftovers(api)) | dead) - alive)
     removed = []
-    for run in runs:
+    for run in [run_id] if run_id is not None else _dead_runs(api, lease):
+        removed += remove_simulations(api, run, deadline_s)
         removed += remove(api, run, deadline_s)
-        if run_id is not None:
-            removed += remove_simulations(api, run, deadline_s)
         lease.release(run)
     return removed
+
+
+def _dead_runs(api: Api, lease: Lease) -> list[str]:
+    holder = lease.holder()
+    alive: set[str] = set()
+    dead = set(leftovers(api))
+    if holder is not None:
+        (alive if holder.alive else dead).add(holder.run_id)
+    for simulation in simulations(api):
+        (alive if is_alive(simulation) else dead).add(run_of(simulation))
+    return sorted(dead - alive)

@@ -14,6 +14,7 @@ from sim_arena.clusters.kube.lease import Lease
 from sim_arena.clusters.kube.observing import observe
 from sim_arena.clusters.kube.ownership import prefix_of
 from sim_arena.clusters.kube.usage import usage_trouble
+from sim_arena.clusters.kube.window import is_deleted
 from sim_arena.clusters.kwok.preflight import LEASE, check
 from sim_arena.clusters.kwok.replay import Clock, Pace, Replay
 from sim_arena.errors import PermanentError, TransientError
@@ -141,7 +142,7 @@ class KwokCluster:
             ref,
             simulation["cluster"].partition(":")[0],
             float(progress[_ENDED]) * _pace(simulation).speed,
-            deleted=_is_deleted(trace, simulation),
+            deleted=is_deleted(trace, _ref(simulation), simulation["duration"]),
         )
         trouble = _trouble(trace, simulation)
         if trouble:
@@ -197,20 +198,3 @@ def _ref(simulation: Simulation) -> WorkloadRef:
 
 def _trouble(trace: Trace, simulation: Simulation) -> list[str]:
     return usage_trouble(trace, _ref(simulation))
-
-
-def _is_deleted(trace: Trace, simulation: Simulation) -> bool:
-    """Whether the last word of the trace's window on the workload is its deletion."""
-    ref = _ref(simulation)
-    start = trace["events"][0]["ts"]
-    gone = False
-    for event in trace["events"]:
-        if event["ts"] >= start + simulation["duration"]:
-            break
-        for deleted, objects in ((False, event["applied_objs"]), (True, event["deleted_objs"])):
-            for obj in objects:
-                metadata = obj["metadata"]
-                name = (obj["kind"], metadata.get("namespace") or "default", metadata["name"])
-                if name == tuple(ref):
-                    gone = deleted
-    return gone

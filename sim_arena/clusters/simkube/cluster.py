@@ -5,46 +5,38 @@ window is over. Pods are there from some seconds after its state is Running unti
 ends, when SimKube deletes them: they are observed in between, and nothing else is.
 """
 
-import datetime as dt
-import logging
 import time
 from collections.abc import Callable
 
 from sim_arena.clusters.base import Check, Simulation
-from sim_arena.clusters.kube.api import Api, Json
+from sim_arena.clusters.kube.api import Api
 from sim_arena.clusters.kube.mirror import Collection, Mirror
-from sim_arena.clusters.kube.objects import COLLECTIONS
+from sim_arena.clusters.kube.objects import COLLECTIONS, State
 from sim_arena.clusters.kube.observing import observe
-from sim_arena.clusters.kube.ownership import prefix_of, run_labels
+from sim_arena.clusters.kube.ownership import RUN_ANNOTATION, prefix_of, run_labels
 from sim_arena.clusters.kube.usage import usage_trouble
+from sim_arena.clusters.kube.window import is_deleted, last_words
 from sim_arena.clusters.kwok.settling import settled
+from sim_arena.clusters.simkube.following import Follower
 from sim_arena.clusters.simkube.preflight import check
 from sim_arena.clusters.simkube.settings import SimKubeSettings
 from sim_arena.clusters.simkube.simulation import (
-    SIMULATION,
+    STORE,
     create_simulation,
     delete_simulation,
-    failure,
-    lease_holder,
-    manifest,
     namespaces_of,
     remove_simulations,
-    state_of,
 )
-from sim_arena.clusters.simkube.traces import place, shortened, withdraw
-from sim_arena.errors import PermanentError, TransientError
+from sim_arena.clusters.simkube.traces import place, shortened
 from sim_arena.observation import Observation
 from sim_arena.spec import EpisodeSpec
-from traces import WorkloadRef, load_trace
+from traces import Trace, WorkloadRef, load_trace
 
 __all__ = ["SimKubeCluster", "make"]
 
-_LOG = logging.getLogger(__name__)
 _CLEAN_S = 120.0
 _SETTLE_S = 30.0
 _LOOK_S = 0.5
-_ENDED = "sim-arena.io/window-ended"
-_RUNNING = "Running"
 
 
 class SimKubeCluster:
@@ -70,15 +62,24 @@ class SimKubeCluster:
         return check(self.api, spec)
 
     def create(self, simulation: Simulation) -> None:
-        """Put the trace where the driver finds it, and make the Simulation."""
-        settings = _settings(simulation)
-        name, speed = _name(simulation), simulation.get("speed", 1.0)
+        """Put the trace where the driver finds it, and make the Simulation.
+
+        Raises:
+            PermanentError: the trace cannot be put there, or there are namespaces of its names.
+        """
+        settings, run_id = _settings(simulation), simulation["run_id"]
+        name, speed = prefix_of(simulation["name"]), simulation.get("speed", 1.0)
         trace = shortened(load_trace(simulation["trace"]), simulation["duration"])
-        url = place(trace, name, settings)
-        lasting = simulation["duration"] + (settings.margin + _SETTLE_S) * speed
-        labels = run_labels(simulation["run_id"], simulation["name"])
         create_simulation(
-            self.api, manifest(name, url, lasting, name, settings, speed, labels=labels)
+            name,
+            place(trace, name, settings),
+            simulation["duration"] + (settings.margin + _SETTLE_S) * speed,
+            settings.driver_namespace,
+            api=self.api,
+            settings=settings,
+            speed=speed,
+            labels=run_labels(run_id, simulation["name"]),
+            annotations={RUN_ANNOTATION: run_id, STORE: settings.trace_store},
         )
 
     def wait(self, simulation: Simulation) -> list[str]:
@@ -91,129 +92,84 @@ class SimKubeCluster:
             TransientError: another simulation had SimKube's lease for longer than the timeout.
             PermanentError: the simulation failed, or ended before it could be observed.
         """
-        deadline = time.monotonic() + simulation["timeout"]
-        begun = self._await_pods(simulation, deadline)
-        window = simulation["duration"] / simulation.get("speed", 1.0)
-        end = begun + window
-        while (left := end - time.time()) > 0:
-            self._require_running(simulation)
-            time.sleep(min(left, _LOOK_S))
-        unsettled = self._settle(simulation, lambda: self._require_running(simulation))
-        self._require_running(simulation)
-        self._note(_name(simulation), {_ENDED: repr(window)})
-        trouble = usage_trouble(load_trace(simulation["trace"]), _ref(simulation))
-        warnings = ["usage: KWOK's pods use nothing"] if trouble else []
+        follower = self._follower(simulation)
+        trace = load_trace(simulation["trace"])
+        begun = follower.await_beginning()
+        for _ in follower.pass_time(begun + simulation["duration"] / simulation.get("speed", 1.0)):
+            pass
+        unsettled = self._settle(simulation, trace, follower.look)
+        follower.require_running()
+        follower.end_window()
+        warnings = []
+        if usage_trouble(trace, _ref(simulation)):
+            warnings.append("usage: KWOK's pods use nothing")
+        if follower.paused:
+            warnings.append(
+                f"paused for {follower.paused:.0f} s: SimKube plays what comes after that at other "
+                "times than the trace's"
+            )
         return warnings + ([f"not settled at the end: {unsettled}"] if unsettled else [])
 
     def observe(self, simulation: Simulation) -> Observation:
         """Read the workload at the end of the window, while SimKube keeps the pods.
 
         Raises:
+            TransientError: the simulation is not Running, so that its pods mean nothing now.
             PermanentError: the window is not over, or the simulation has ended meanwhile.
         """
-        found = self._require_running(simulation)
-        if _ENDED not in (found["metadata"].get("annotations") or {}):
-            raise PermanentError(
-                f"expected the window of {_name(simulation)} to be over, found it open: wait first"
-            )
+        follower = self._follower(simulation)
+        follower.require_ended()
         trace = load_trace(simulation["trace"])
         ref = _ref(simulation)
-        there = ref._replace(namespace=f"{_name(simulation)}-{ref.namespace}")
-        seen = observe(self.api, there, "simkube", float(simulation["duration"]))
+        seen = observe(
+            self.api,
+            ref._replace(namespace=_virtual(simulation, ref.namespace)),
+            "simkube",
+            float(simulation["duration"]),
+            deleted=is_deleted(trace, ref, simulation["duration"]),
+        )
         if trouble := usage_trouble(trace, ref):
             seen["unassessable"] = trouble
-        self._require_running(simulation)  # else SimKube may have deleted what was being read
+        follower.require_running()  # else SimKube may have deleted what was being read
         return seen
 
     def delete(self, simulation: Simulation) -> None:
         """Delete the Simulation and all that it made."""
-        delete_simulation(self.api, _name(simulation), _CLEAN_S)
-        withdraw(_name(simulation), _settings(simulation))
+        delete_simulation(self.api, prefix_of(simulation["name"]), _CLEAN_S)
 
     def clean_up(self, run_id: str) -> None:
         """Delete a run's Simulations and all that they made, whichever process made them."""
         remove_simulations(self.api, run_id, _CLEAN_S)
 
-    def _await_pods(self, simulation: Simulation, deadline: float) -> float:
-        """Wait until the driver has made its first namespace; returns when, since 1970."""
-        told: str | None = None
-        while True:
-            found = self._get(simulation)
-            state = state_of(found)
-            self._refuse_ended(simulation, found)
-            if state == _RUNNING and (made := namespaces_of(self.api, _name(simulation))):
-                return min(_seconds(one["metadata"]["creationTimestamp"]) for one in made)
-            if state == "Blocked":
-                holder = lease_holder(self.api, _settings(simulation))
-                if holder != told:
-                    told = holder
-                    _LOG.warning("waiting for simulation %s, which has SimKube's lease", holder)
-            if time.monotonic() > deadline:
-                waited = f"{simulation['timeout']:g} s"
-                if state == "Blocked":
-                    raise TransientError(
-                        f"expected SimKube's lease within {waited}, found that simulation {told} "
-                        "has it: wait for it, or delete it"
-                    )
-                raise PermanentError(
-                    f"expected pods of {_name(simulation)} within {waited}, found it in state "
-                    f"{state or 'unknown to sk-ctrl: does sk-ctrl run?'}; "
-                    + failure(self.api, _name(simulation), _settings(simulation))
-                )
-            time.sleep(_LOOK_S)
+    def _follower(self, simulation: Simulation) -> Follower:
+        return Follower(self.api, simulation, _settings(simulation))
 
-    def _settle(self, simulation: Simulation, go_on: Callable[[], object]) -> str | None:
+    def _settle(
+        self, simulation: Simulation, trace: Trace, look: Callable[[], object]
+    ) -> str | None:
         """Wait until the virtual namespaces have settled; returns why not, after a while."""
         deadline = time.monotonic() + _SETTLE_S
-        names = [one["metadata"]["name"] for one in namespaces_of(self.api, _name(simulation))]
+        reason: str | None = "the driver has made no namespace yet"
+        while not (made := namespaces_of(self.api, prefix_of(simulation["name"]))):
+            if time.monotonic() > deadline:
+                return reason
+            look()
+            time.sleep(_LOOK_S)
         watched = [
-            Collection(kind, f"{root}/namespaces/{name}/{plural}")
-            for name in names
+            Collection(kind, f"{root}/namespaces/{one['metadata']['name']}/{plural}")
+            for one in made
             for kind, path in COLLECTIONS.items()
             for root, _, plural in [path.rpartition("/")]
         ]
         with Mirror(self.api, watched) as mirror:
             mirror.wait_for_lists()
-            while (reason := settled(mirror)) is not None and time.monotonic() < deadline:
-                go_on()
+            while time.monotonic() < deadline:
+                reason = settled(mirror) or _behind(simulation, trace, mirror.state())
+                if reason is None:
+                    return None
+                look()
                 mirror.wait_for_news(_LOOK_S)
         return reason
-
-    def _require_running(self, simulation: Simulation) -> Json:
-        found = self._get(simulation)
-        self._refuse_ended(simulation, found)
-        if state_of(found) != _RUNNING:
-            raise TransientError(
-                f"expected the simulation {_name(simulation)} to be Running, found "
-                f"{state_of(found)}: what its pods show now is not the window's end"
-            )
-        return found
-
-    def _refuse_ended(self, simulation: Simulation, found: Json) -> None:
-        state = state_of(found)
-        if state == "Failed":
-            raise PermanentError(
-                f"the simulation {_name(simulation)} failed; "
-                + failure(self.api, _name(simulation), _settings(simulation))
-            )
-        if state == "Finished":
-            raise PermanentError(
-                f"expected the simulation {_name(simulation)} to be there for the observation, "
-                "found it finished and its pods deleted: give a larger margin"
-            )
-
-    def _get(self, simulation: Simulation) -> Json:
-        found = self.api.get(SIMULATION, None, _name(simulation))
-        if found is None:
-            raise PermanentError(
-                f"expected the Simulation {_name(simulation)}, found none: somebody deleted it"
-            )
-        return found
-
-    def _note(self, name: str, annotations: dict[str, str]) -> None:
-        path = self.api.path(SIMULATION, None, name)
-        body = {"metadata": {"annotations": annotations}}
-        self.api.request("patch", path, body, content_type="application/merge-patch+json")
 
 
 def make(context: str | None) -> SimKubeCluster:
@@ -221,18 +177,39 @@ def make(context: str | None) -> SimKubeCluster:
     return SimKubeCluster(context)
 
 
-def _name(simulation: Simulation) -> str:
-    """The name of the Simulation, and what goes before its namespaces' names."""
-    return prefix_of(simulation["name"])
+def _behind(simulation: Simulation, trace: Trace, state: State) -> str | None:
+    """Which workload is not yet as the trace leaves it: the driver may be late."""
+    there = {
+        (obj["kind"], obj["metadata"]["namespace"], obj["metadata"]["name"]): obj
+        for objects in state.objects.values()
+        for obj in objects
+    }
+    for ref, obj in last_words(trace, simulation["duration"]).items():
+        found = there.get((ref.kind, _virtual(simulation, ref.namespace), ref.name))
+        if obj is None and found is not None:
+            return f"{ref} is not deleted yet"
+        # A pod may have ended and been removed since, and so may a Job.
+        if obj is not None and ref.kind not in {"Pod", "Job"} and found is None:
+            return f"{ref} is not there yet"
+        if obj and found and _replicas(obj) not in {None, _replicas(found)}:
+            return f"{ref} has not its replicas yet"
+    return None
+
+
+def _replicas(obj: dict[str, object]) -> object:
+    spec = obj.get("spec")
+    return spec.get("replicas") if isinstance(spec, dict) else None
 
 
 def _settings(simulation: Simulation) -> SimKubeSettings:
     return SimKubeSettings.model_validate(simulation.get("simkube", {}))
 
 
+def _virtual(simulation: Simulation, namespace: str) -> str:
+    """The name that a namespace of the trace has in the simulation."""
+    prefix = _settings(simulation).virtual_ns_prefix or prefix_of(simulation["name"])
+    return f"{prefix}-{namespace}"
+
+
 def _ref(simulation: Simulation) -> WorkloadRef:
     return WorkloadRef(simulation["kind"], simulation["namespace"], simulation["deploy"])
-
-
-def _seconds(timestamp: str) -> float:
-    return dt.datetime.fromisoformat(timestamp).timestamp()

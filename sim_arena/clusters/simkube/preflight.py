@@ -6,7 +6,7 @@ from sim_arena.clusters.kube.api import Api, Json
 from sim_arena.clusters.kube.ownership import RUN_LABEL, label_value, run_of
 from sim_arena.clusters.kube.permissions import Need
 from sim_arena.clusters.simkube.settings import SimKubeSettings
-from sim_arena.clusters.simkube.simulation import SIMULATION, lease_holder
+from sim_arena.clusters.simkube.simulation import is_alive, lease_holder, simulations
 from sim_arena.errors import SimArenaError
 from sim_arena.nodes import parse_nodes
 from sim_arena.spec import EpisodeSpec
@@ -24,17 +24,17 @@ NEEDS = (
     Need("simkube.io", "simulationroots", ("list",)),
     Need("admissionregistration.k8s.io", "mutatingwebhookconfigurations", ("delete", "list")),
     Need("coordination.k8s.io", "leases", ("get",)),
-    Need("", "namespaces", ("get", "list")),
+    Need("", "namespaces", ("delete", "get", "list", "patch")),
     Need("", "nodes", ("list",)),
-    Need("", "pods", ("list", "watch")),
+    Need("", "pods", ("deletecollection", "list", "watch")),
     Need("", "pods/log", ("get",)),
     Need("", "events", ("list",)),
-    Need("apps", "deployments", ("get", "list", "watch")),
-    Need("apps", "replicasets", ("get", "list", "watch")),
-    Need("apps", "statefulsets", ("get", "list", "watch")),
-    Need("apps", "daemonsets", ("list", "watch")),
-    Need("batch", "jobs", ("list", "watch")),
-    Need("batch", "cronjobs", ("list", "watch")),
+    Need("apps", "deployments", ("deletecollection", "get", "list", "watch")),
+    Need("apps", "replicasets", ("deletecollection", "get", "list", "watch")),
+    Need("apps", "statefulsets", ("deletecollection", "get", "list", "watch")),
+    Need("apps", "daemonsets", ("deletecollection", "list", "watch")),
+    Need("batch", "jobs", ("deletecollection", "list", "watch")),
+    Need("batch", "cronjobs", ("deletecollection", "list", "watch")),
 )
 """What is done on the cluster; SimKube's own parts have their own accounts."""
 
@@ -146,15 +146,13 @@ def _lease(api: Api, settings: SimKubeSettings) -> Check:
 
 def _left_over(api: Api, run_id: str | None) -> Check:
     own = None if run_id is None else label_value(run_id)
-    there = api.list(api.path(SIMULATION, None), RUN_LABEL)
-    found = [one for one in there if one["metadata"]["labels"][RUN_LABEL] != own]
-    if not found:
+    found = [one for one in simulations(api) if one["metadata"]["labels"][RUN_LABEL] != own]
+    dead = sorted({run_of(one) for one in found if not is_alive(one)})
+    if not dead:
         return Check("cluster leftovers", ok=True, found="nothing of earlier runs")
-    runs = sorted({run_of(one) for one in found})
     return Check(
         "cluster leftovers",
         ok=False,
-        found=f"Simulations of runs {', '.join(runs)}",
-        remedy=f"wait for them, or `sim-arena cluster clean --run {runs[0]}`",
-        required=False,
+        found=f"Simulations left by {', '.join(dead)}",
+        remedy="`sim-arena cluster clean` removes them",
     )

@@ -1,11 +1,15 @@
 """What SimKube is told beside the trace: the fields of its Simulation resource."""
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = ["Lifecycle", "SimKubeHook", "SimKubeHooks", "SimKubeSettings"]
 
 DEFAULT_PORT = 8888
 """The port on which sk-driver listens unless it is told otherwise."""
+
+_PREFIX = r"^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?$"
 
 
 class _Plain(BaseModel):
@@ -46,15 +50,19 @@ class SimKubeSettings(_Plain):
         driver_image: the driver's image
         driver_namespace: where the driver runs
         controller_namespace: where sk-ctrl runs and keeps its lease
-        metrics_namespace: SimKube refuses to start a simulation without it
         port: on which the driver's webhook listens
         driver_args: further arguments of the driver
         secrets: Secrets that become the driver's environment, such as an object store's keys
         cert_manager_issuer: cert-manager's ClusterIssuer of the webhook's certificate
+        virtual_ns_prefix: goes before the names of the pods' namespaces, of which there must be
+            none yet; None for one of the run's own
+        reschedule_interrupted_bare_pods: whether SimKube makes bare pods anew that are deleted
+        metrics: the Simulation's field `metrics`, as SimKube has it; None for none
         repetitions: how often the driver replays the trace
         lifecycle: delays of pods
         hooks: SimKube's own hooks
-        trace_store: where traces for the driver are written: a folder, or a URL that fsspec knows
+        trace_store: where traces for the driver are written: a folder, or the URL of an object
+            store as for the sweeps' results; keys belong into the environment
         driver_store: the URL under which the driver finds that place; None for the same
         margin: real seconds that pods stay after the window, for the observation
     """
@@ -62,14 +70,21 @@ class SimKubeSettings(_Plain):
     driver_image: str = "quay.io/appliedcomputing/sk-driver:v2.7.0"
     driver_namespace: str = "simkube"
     controller_namespace: str = "simkube"
-    metrics_namespace: str = "monitoring"
     port: int = Field(default=DEFAULT_PORT, ge=1, le=65535)
     driver_args: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     cert_manager_issuer: str = "selfsigned"
+    virtual_ns_prefix: str | None = Field(default=None, pattern=_PREFIX)
+    reschedule_interrupted_bare_pods: bool | None = None
+    metrics: dict[str, Any] | None = None
     repetitions: int = Field(default=1, ge=1)
     lifecycle: Lifecycle = Lifecycle()
     hooks: SimKubeHooks = SimKubeHooks()
     trace_store: str = "/tmp/sim-arena-traces"  # noqa: S108 - a folder that nodes may mount too
     driver_store: str | None = None
     margin: int = Field(default=60, ge=1, le=3600)
+
+    @property
+    def metrics_namespace(self) -> str:
+        """The namespace without which SimKube refuses to start a simulation."""
+        return str((self.metrics or {}).get("namespace") or "monitoring")

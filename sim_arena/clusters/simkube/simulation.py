@@ -1,75 +1,101 @@
 """SimKube's Simulation resource: made, looked at and deleted.
 
-Source: SimKube 2.7, `sk-api/src/v1/simulations.rs` and `sk-ctrl/src/controller.rs`.
+Source: SimKube 2.7, `sk-api/src/v1/simulations.rs`, `sk-ctrl/src/controller.rs` and
+`sk-driver/src/runner.rs`.
 """
 
+import datetime as dt
 import math
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from sim_arena.clusters.kube.api import Api, Json
-from sim_arena.clusters.kube.errors import ApiError
-from sim_arena.clusters.kube.ownership import of_run
+from sim_arena.clusters.kube.cleaning import remove
+from sim_arena.clusters.kube.errors import RefusedError
+from sim_arena.clusters.kube.lease import LEASE_S
+from sim_arena.clusters.kube.ownership import RUN_ANNOTATION, RUN_LABEL, of_run, run_of
 from sim_arena.clusters.simkube.settings import DEFAULT_PORT, SimKubeHooks, SimKubeSettings
-from sim_arena.errors import TransientError
+from sim_arena.clusters.simkube.traces import withdraw
+from sim_arena.errors import PermanentError, TransientError
 
 __all__ = [
+    "HEARD",
     "SIMULATION",
+    "STORE",
+    "annotate",
+    "begun_at",
     "create_simulation",
     "delete_simulation",
-    "failure",
+    "is_alive",
     "lease_holder",
     "manifest",
     "namespaces_of",
     "remove_simulations",
+    "simulations",
     "state_of",
 ]
 
 SIMULATION: Json = {"apiVersion": "simkube.io/v1", "kind": "Simulation"}
-VIRTUAL_LABEL = "simkube.io/virtual"
+HEARD = "sim-arena.io/heard-of"
+"""The annotation with the time at which the run that made a Simulation was heard of last."""
+STORE = "sim-arena.io/trace-store"
+"""The annotation with the place into which a Simulation's trace was written."""
+
+_VIRTUAL_LABEL = "simkube.io/virtual"
+_SIMULATION_LABEL = "simkube.io/simulation"
 _LEASE: Json = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
+_LEASE_NAME = "sk-lease"
 _WEBHOOK: Json = {
     "apiVersion": "admissionregistration.k8s.io/v1",
     "kind": "MutatingWebhookConfiguration",
 }
-_LEASE_NAME = "sk-lease"
+_ROOT: Json = {"apiVersion": "simkube.io/v1", "kind": "SimulationRoot"}
+_NAMESPACE: Json = {"apiVersion": "v1", "kind": "Namespace"}
+_MERGE = "application/merge-patch+json"
 _LOOK_S = 0.3
-_TOLD = 5
 
 
 def manifest(  # noqa: PLR0913, PLR0917 # each is a field
     name: str,
     trace_path: str,
     duration_s: float,
-    prefix: str,
+    namespace: str,
     settings: SimKubeSettings,
     speed: float = 1.0,
     labels: Mapping[str, str] | None = None,
+    annotations: Mapping[str, str] | None = None,
 ) -> Json:
     """A Simulation with every field that the settings give.
 
     Args:
-        name: the simulation's name.
+        name: the simulation's name, and what goes before its namespaces' names if the settings
+            do not say.
         trace_path: the trace's URL, as the driver sees it.
         duration_s: for how long pods are to be there, in seconds of the trace.
-        prefix: goes before the namespaces' names.
+        namespace: where the driver runs.
         settings: how SimKube is run.
         speed: divides the pauses.
         labels: of the owner.
+        annotations: what else to say of it.
     """
     args = list(settings.driver_args)
     if settings.port != DEFAULT_PORT:
         args += ["--admission-webhook-port", str(settings.port)]
     driver = {
         "image": settings.driver_image,
-        "namespace": settings.driver_namespace,
+        "namespace": namespace,
         "port": settings.port,
         "tracePath": trace_path,
-        "virtualNsPrefix": prefix,
+        "virtualNsPrefix": settings.virtual_ns_prefix or name,
         "certManagerIssuer": settings.cert_manager_issuer,
         **({"args": args} if args else {}),
         **({"secrets": list(settings.secrets)} if settings.secrets else {}),
+    }
+    optional = {
+        "hooks": _hooks(settings.hooks) or None,
+        "metrics": settings.metrics,
+        "rescheduleInterruptedBarePods": settings.reschedule_interrupted_bare_pods,
     }
     spec: Json = {
         "driver": driver,
@@ -79,40 +105,94 @@ def manifest(  # noqa: PLR0913, PLR0917 # each is a field
         "lifecycleParams": {
             _camel(key): value for key, value in settings.lifecycle.model_dump().items()
         },
+        **{key: value for key, value in optional.items() if value is not None},
     }
-    if hooks := _hooks(settings.hooks):
-        spec["hooks"] = hooks
-    metadata = {"name": name, "labels": dict(labels or {})}
+    metadata = {
+        "name": name,
+        "labels": dict(labels or {}),
+        "annotations": {**(annotations or {}), HEARD: _now().isoformat()},
+    }
     return {**SIMULATION, "metadata": metadata, "spec": spec}
 
 
-def create_simulation(api: Api, wanted: Json) -> None:
-    """Make a Simulation; one of that name that is there already is left as it is."""
-    if not api.exists(SIMULATION, None, wanted["metadata"]["name"]):
-        api.apply(wanted)
+def create_simulation(  # noqa: PLR0913 # each is a field
+    name: str,
+    trace_path: str,
+    duration_s: float,
+    namespace: str,
+    *,
+    api: Api,
+    settings: SimKubeSettings,
+    speed: float = 1.0,
+    labels: Mapping[str, str] | None = None,
+    annotations: Mapping[str, str] | None = None,
+) -> None:
+    """Make a Simulation; one of that name that is there already is left as it is.
+
+    Args:
+        name: the simulation's name.
+        trace_path: the trace's URL, as the driver sees it.
+        duration_s: for how long pods are to be there, in seconds of the trace.
+        namespace: where the driver runs.
+        api: the cluster.
+        settings: how SimKube is run.
+        speed: divides the pauses.
+        labels: of the owner.
+        annotations: what else to say of it.
+
+    Raises:
+        PermanentError: there are namespaces already into which SimKube would write.
+    """
+    if api.exists(SIMULATION, None, name):
+        return
+    wanted = manifest(name, trace_path, duration_s, namespace, settings, speed, labels, annotations)
+    prefix = wanted["spec"]["driver"]["virtualNsPrefix"]
+    there = [one["metadata"]["name"] for one in api.list("/api/v1/namespaces")]
+    if found := [other for other in there if other.startswith(f"{prefix}-")]:
+        raise PermanentError(
+            f"expected no namespaces whose names begin with {prefix}-, found {', '.join(found)}: "
+            "SimKube would write into them; give another virtual_ns_prefix, or none"
+        )
+    api.apply(wanted)
 
 
 def delete_simulation(api: Api, name: str, deadline_s: float) -> bool:
-    """Delete a Simulation, and wait until its namespaces, webhook and driver are gone too.
+    """Delete a Simulation, and wait until all that it made is gone, and its trace.
+
+    Its namespaces get the run's label first, so that they can be found again if one is stuck.
 
     Returns:
         False if there was none.
 
     Raises:
-        TransientError: they were still there at the deadline.
+        TransientError: something was still there at the deadline; says what, and what holds it.
     """
-    found = api.delete(SIMULATION, None, name, propagation_policy="Background")
+    found = api.get(SIMULATION, None, name)
+    if found is None:
+        return False
+    deadline = time.monotonic() + deadline_s
+    adopted = _adopt(api, found)
+    api.delete(SIMULATION, None, name, propagation_policy="Background")
     # With its driver gone it would refuse every change of the pods, their deletion included.
     api.delete(_WEBHOOK, None, f"sk-{name}-mutatepods")
-    deadline = time.monotonic() + deadline_s
-    while left := _left(api, name):
+    kept = withdraw(name, (found["metadata"].get("annotations") or {}).get(STORE))
+    while True:
+        if adopted:
+            # The namespace controller would take half a minute, as pods may take that to end.
+            remove(api, run_of(found), max(0.0, deadline - time.monotonic()), kinds=())
+        if not (left := _left(api, found)):
+            break
         if time.monotonic() > deadline:
             raise TransientError(
                 f"expected what the simulation {name} made to go within {deadline_s:g} s, found "
                 f"{', '.join(left)}"
             )
+        # The driver may have made another namespace when it was about to be ended.
+        adopted = _adopt(api, found)
         time.sleep(_LOOK_S)
-    return found
+    if kept is not None:
+        raise PermanentError(kept)
+    return True
 
 
 def remove_simulations(api: Api, run_id: str, deadline_s: float) -> list[str]:
@@ -120,14 +200,41 @@ def remove_simulations(api: Api, run_id: str, deadline_s: float) -> list[str]:
 
     Returns:
         what was deleted, by kind and name.
+
+    Raises:
+        TransientError: something did not go.
     """
+    removed = []
+    for one in simulations(api, run_id):
+        name = str(one["metadata"]["name"])
+        delete_simulation(api, name, deadline_s)
+        removed.append(f"Simulation {name}")
+    # What an earlier attempt left: a namespace that was stuck then.
+    return removed + remove(api, run_id, deadline_s, kinds=())
+
+
+def simulations(api: Api, run_id: str | None = None) -> list[Json]:
+    """A run's Simulations, or those of all runs; none where there is no SimKube."""
     if not api.knows(SIMULATION["apiVersion"], SIMULATION["kind"]):
         return []
-    found = api.list(api.path(SIMULATION, None), of_run(run_id))
-    names = [str(one["metadata"]["name"]) for one in found]
-    for name in names:
-        delete_simulation(api, name, deadline_s)
-    return [f"Simulation {name}" for name in names]
+    return api.list(api.path(SIMULATION, None), of_run(run_id))
+
+
+def is_alive(simulation: Json) -> bool:
+    """Whether the run that made a Simulation was heard of lately."""
+    metadata = simulation["metadata"]
+    heard = (metadata.get("annotations") or {}).get(HEARD) or metadata["creationTimestamp"]
+    try:
+        when = dt.datetime.fromisoformat(heard)
+    except ValueError:
+        return False
+    return _now() - when < dt.timedelta(seconds=LEASE_S)
+
+
+def annotate(api: Api, name: str, annotations: Mapping[str, str]) -> None:
+    """Write of a Simulation's run that it lives, and what else there is to say."""
+    body = {"metadata": {"annotations": {**annotations, HEARD: _now().isoformat()}}}
+    api.request("patch", api.path(SIMULATION, None, name), body, content_type=_MERGE)
 
 
 def state_of(simulation: Json) -> str | None:
@@ -137,9 +244,14 @@ def state_of(simulation: Json) -> str | None:
 
 
 def namespaces_of(api: Api, name: str) -> list[Json]:
-    """The virtual namespaces of a simulation, whose prefix is its name and nobody else's."""
-    found = api.list("/api/v1/namespaces", VIRTUAL_LABEL)
-    return [one for one in found if one["metadata"]["name"].startswith(f"{name}-")]
+    """The virtual namespaces of a simulation: its driver labels them with its pod's name."""
+    found = api.list("/api/v1/namespaces", f"{_VIRTUAL_LABEL}=true")
+    mine = f"sk-{name}-driver-"[:59]  # as SimKube cuts labels
+    return [
+        one
+        for one in found
+        if one["metadata"]["labels"].get(_SIMULATION_LABEL, "").startswith(mine)
+    ]
 
 
 def lease_holder(api: Api, settings: SimKubeSettings) -> str | None:
@@ -148,36 +260,47 @@ def lease_holder(api: Api, settings: SimKubeSettings) -> str | None:
     return None if found is None else found["spec"].get("holderIdentity")
 
 
-def failure(api: Api, name: str, settings: SimKubeSettings) -> str:
-    """What the driver's log and the events say of a simulation that failed."""
-    namespace = settings.driver_namespace
-    told: list[str] = []
-    for pod in api.list(f"/api/v1/namespaces/{namespace}/pods", f"job-name=sk-{name}-driver"):
-        path = f"/api/v1/namespaces/{namespace}/pods/{pod['metadata']['name']}"
+def begun_at(api: Api, name: str, settings: SimKubeSettings) -> float | None:
+    """When the driver began with the trace, in seconds since 1970; None if it has not yet.
+
+    It says so by giving SimKube's lease a duration, just before the first event.
+    """
+    found = api.get(_LEASE, settings.controller_namespace, _LEASE_NAME)
+    spec = {} if found is None else found["spec"]
+    if spec.get("holderIdentity") != name or spec.get("leaseDurationSeconds") is None:
+        return None
+    return dt.datetime.fromisoformat(spec["renewTime"]).timestamp()
+
+
+def _adopt(api: Api, simulation: Json) -> bool:
+    """Give a simulation's namespaces its run's labels; returns whether there were any."""
+    labels = simulation["metadata"].get("labels") or {}
+    if RUN_LABEL not in labels:
+        return False
+    annotations = {RUN_ANNOTATION: run_of(simulation)}
+    found = namespaces_of(api, simulation["metadata"]["name"])
+    for one in found:
+        path = api.path(_NAMESPACE, None, one["metadata"]["name"])
+        body = {"metadata": {"labels": labels, "annotations": annotations}}
         try:
-            log = api.text(f"{path}/log?tailLines=20")
-            told.append(f"the driver's log ends with: {log.strip()}")
-        except ApiError as error:
-            told.append(f"the driver's log cannot be read ({error})")
-        ended = [s["state"].get("terminated") for s in pod["status"].get("containerStatuses") or ()]
-        told += [f"it ended with exit code {end['exitCode']}" for end in ended if end]
-    events = [
-        f"{event.get('reason')}: {event.get('message') or event.get('note')}"
-        for event in api.list("/api/v1/events")
-        if name in str(event["involvedObject"].get("name"))
-    ]
-    told += [f"events: {'; '.join(events[-_TOLD:])}"] if events else []
-    return "; ".join(told) or "neither a driver nor an event was found"
+            api.request("patch", path, body, content_type=_MERGE)
+        except RefusedError as error:
+            if error.status != 404:  # gone meanwhile
+                raise
+    return bool(found)
 
 
-def _left(api: Api, name: str) -> list[str]:
+def _left(api: Api, simulation: Json) -> list[str]:
+    """What a simulation made that is still there."""
+    name = simulation["metadata"]["name"]
     found = [f"namespace {one['metadata']['name']}" for one in namespaces_of(api, name)]
-    for version, kind in (
-        ("simkube.io/v1", "Simulation"),
-        ("simkube.io/v1", "SimulationRoot"),
-        ("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration"),
+    for kind, path in (
+        ("Simulation", api.path(SIMULATION, None)),
+        ("SimulationRoot", api.path(_ROOT, None)),
+        ("MutatingWebhookConfiguration", api.path(_WEBHOOK, None)),
+        ("Job", f"/apis/batch/v1/namespaces/{simulation['spec']['driver']['namespace']}/jobs"),
     ):
-        for obj in api.list(api.path({"apiVersion": version, "kind": kind}, None)):
+        for obj in api.list(path):
             own = obj["metadata"]["name"]
             if own == name or own.startswith(f"sk-{name}-"):
                 found.append(f"{kind} {own}")
@@ -198,3 +321,7 @@ def _hooks(hooks: SimKubeHooks) -> Json:
 def _camel(name: str) -> Any:
     first, *rest = name.split("_")
     return first + "".join(word.capitalize() for word in rest)
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)

@@ -1,7 +1,10 @@
 """Puts a trace where SimKube's driver finds it."""
 
 from pathlib import Path
+from typing import IO
 
+from results import ResultsError
+from results.store import is_url, store_at
 from sim_arena.clusters.simkube.settings import SimKubeSettings
 from sim_arena.errors import PermanentError
 from traces import Trace, dumps
@@ -17,7 +20,7 @@ def shortened(trace: Trace, duration: int) -> Trace:
 
 
 def place(trace: Trace, name: str, settings: SimKubeSettings) -> str:
-    """Write a trace for the driver.
+    """Write a trace for the driver, into a folder or an object store.
 
     Returns:
         its URL as the driver sees it.
@@ -25,34 +28,46 @@ def place(trace: Trace, name: str, settings: SimKubeSettings) -> str:
     Raises:
         PermanentError: it cannot be written there.
     """
-    import fsspec  # noqa: PLC0415 - not needed before
-
-    target = _target(name, settings)
+    data = dumps(trace)
     try:
-        with fsspec.open(target, "wb", auto_mkdir=True) as file:
-            file.write(dumps(trace))
-    except (OSError, ValueError, ImportError) as error:
+        store_at(settings.trace_store).write(_file(name), lambda file: _write(file, data))
+    except ResultsError as error:
         raise PermanentError(
-            f"expected to write the trace to {target}, found: {error}; give another trace_store"
+            f"expected to write the trace to {settings.trace_store}, found: {error}; give another "
+            "trace_store"
         ) from error
-    return f"{_url(settings.driver_store or settings.trace_store)}/{name}.sktrace"
+    return f"{_url(settings.driver_store or settings.trace_store)}/{_file(name)}"
 
 
-def withdraw(name: str, settings: SimKubeSettings) -> None:
-    """Remove a trace that was placed for the driver; it is no error if there is none."""
-    import fsspec  # noqa: PLC0415 - not needed before
+def withdraw(name: str, store: str | None) -> str | None:
+    """Remove the trace that was placed for a simulation; it is no error if there is none.
 
-    system, path = fsspec.core.url_to_fs(_target(name, settings))
-    if system.exists(path):
-        system.rm(path)
+    Args:
+        name: the simulation's name; no file with another name is ever removed.
+        store: the place where the traces of its run were written.
+
+    Returns:
+        why it could not be removed; None if it is gone.
+    """
+    if store is None:
+        return None
+    try:
+        store_at(store).delete(_file(name))
+    except ResultsError as error:
+        return f"expected to remove the trace {_file(name)} from {store}, found: {error}"
+    return None
 
 
-def _target(name: str, settings: SimKubeSettings) -> str:
-    return f"{settings.trace_store.rstrip('/')}/{name}.sktrace"
+def _file(name: str) -> str:
+    return f"{name}.sktrace"
+
+
+def _write(file: IO[bytes], data: bytes) -> None:
+    file.write(data)
 
 
 def _url(place: str) -> str:
-    """A place as a URL: SimKube takes nothing else."""
-    if "://" in place:
-        return place.rstrip("/")
+    """A place as a URL, which SimKube asks for, and without what is meant for this machine."""
+    if is_url(place):
+        return place.partition("?")[0].rstrip("/")
     return Path(place).absolute().as_uri()
