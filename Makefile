@@ -37,11 +37,12 @@ venv: $(READY) ## Make .venv from the lock, with this project in it
 
 # ---- what people run --------------------------------------------------------------------------
 
-demo: $(READY) ## Repair a broken Deployment on the embedded cluster, through Prefect
+demo: $(READY) ## Repair a broken Deployment on the embedded cluster, through Prefect, and report
 	@printf '%s\n' '$$ sim-arena episode $(DEMO)' 'Prefect starts; the first step comes in about ten seconds.'
 	@unset PREFECT_API_URL PREFECT_API_KEY; \
 	  PREFECT_PROFILE=ephemeral PREFECT_HOME="$(CURDIR)/$(VENV)/prefect" \
 	  $(VENV)/bin/sim-arena episode $(DEMO)
+	@$(VENV)/bin/sim-arena report latest
 
 test: $(READY) ## Run the tests (those that need a control plane or a browser excepted)
 	@$(PY) -m pytest -n 2 --dist loadgroup -m "not cluster and not browser"

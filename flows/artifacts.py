@@ -11,6 +11,7 @@ from pathlib import Path
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from flows.cli.report import Repair, action_text, observation_text, repair, repair_text
+from results.markdown import escape, fenced
 from sim_arena.clusters import Check
 from sim_arena.episode import EpisodeSpec, StepRecord
 
@@ -81,14 +82,6 @@ def step_rows(records: Iterable[StepRecord]) -> list[dict[str, str]]:
     ]
 
 
-def escape(text: str) -> str:
-    """Return text that Markdown shows as it is, on one line."""
-    line = " ".join(text.split())
-    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    line = re.sub(r"([\\`*_{}\[\]()#+\-.!|~=:@])", r"\\\1", line)
-    return line.replace("\\:", "&#58;").replace("\\@", "&#64;")
-
-
 def cell(text: str) -> str:
     """Return text for a cell of a table artifact, on one line.
 
@@ -97,13 +90,6 @@ def cell(text: str) -> str:
     """
     line = "; ".join(part.strip() for part in text.splitlines())
     return re.sub(r"([\]<])(?=\S)", "\\1\u200b", line)
-
-
-def fenced(text: str, language: str = "") -> str:
-    """Return text as a code block that it cannot end itself."""
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}{language}\n{text.rstrip()}\n{fence}"
 
 
 def _headline(spec: EpisodeSpec, records: Sequence[StepRecord], error: Exception | None) -> str:

@@ -3,6 +3,7 @@
 Those that any run has stand here; those of the arena come from the caller, as with the steps.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from results.columns import Column, Row
 from results.versions import SCHEMA_VERSION
 
-__all__ = ["EPISODE_COLUMNS", "episode_rows"]
+__all__ = ["EPISODE_COLUMNS", "episode_rows", "net_changes"]
 
 EPISODE_COLUMNS: tuple[Column, ...] = (
     Column("schema_version", "int", "", "version of this schema"),
@@ -45,6 +46,17 @@ def episode_rows(steps: Iterable[Mapping[str, Any]]) -> list[Row]:
     ordered = sorted(steps, key=lambda row: (row["run_id"], row["episode"]))
     groups = groupby(ordered, key=lambda row: (row["run_id"], row["episode"]))
     return [_episode(list({row["step"]: row for row in rows}.values())) for _, rows in groups]
+
+
+def net_changes(steps: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return what is different in the end: each field's first value and its last."""
+    fields: dict[str, dict[str, Any]] = {}
+    for row in steps:
+        for change in row["changes"] or ():
+            key = json.dumps({k: v for k, v in change.items() if k not in {"before", "after"}})
+            first = fields.get(key, change)
+            fields[key] = {**change, "before": first["before"]}
+    return [change for change in fields.values() if change["before"] != change["after"]]
 
 
 def _episode(steps: list[Mapping[str, Any]]) -> Row:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import catalogue, cluster, fidelity, importing, play, runs, simulate, sweep
+from flows.cli import catalogue, cluster, fidelity, importing, play, reported, runs, simulate, sweep
 
 __all__ = ["app"]
 
@@ -45,6 +45,7 @@ app.command()(simulate.simulate)
 app.command()(play.step)
 app.command()(play.episode)
 app.command()(sweep.sweep)
+app.command()(reported.report)
 app.command()(play.preflight)
 app.command()(fidelity.fidelity)
 app.add_typer(cluster.app, name="cluster")

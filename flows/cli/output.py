@@ -22,6 +22,7 @@ __all__ = [
     "show",
     "table",
     "warn",
+    "write",
 ]
 
 _PIPE_WIDTH = 200  # who reads a pipe wants lines, not the folds of an 80 column terminal
@@ -74,6 +75,11 @@ def show(*parts: Any) -> None:
 def print_json(document: Any) -> None:
     """Print one JSON document to stdout."""
     print(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def write(text: str) -> None:
+    """Write a document to stdout as it is."""
+    sys.stdout.write(text)
 
 
 def warn(lines: Iterable[str]) -> None:

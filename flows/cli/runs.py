@@ -12,7 +12,7 @@ from flows.cli.errors import FAILED, fail_as, refuse
 if TYPE_CHECKING:
     from results import Row, Run, RunInfo, Sweep
 
-__all__ = ["app"]
+__all__ = ["app", "result_of"]
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="List runs, show, replay and keep them."
@@ -114,7 +114,7 @@ def replay(
     from tempfile import TemporaryDirectory
 
     run, episode, step = _row(row)
-    found = _found(runs_dir, run)
+    found = result_of(runs_dir, run)
     from sim_arena.sweeps.replay import replay
 
     with fail_as(FAILED), TemporaryDirectory() as folder:
@@ -140,7 +140,7 @@ def compact(*, run: _Run = "latest", runs_dir: options.RunsDir = options.RUNS) -
     from results.compaction import compact
     from sim_arena.sweeps import writing
 
-    found = _found(runs_dir, run)
+    found = result_of(runs_dir, run)
     if not isinstance(found, Sweep):
         refuse(f"{found.id} is a run of one episode; only sweeps have files to join")
     with fail_as(FAILED), writing(found):
@@ -169,7 +169,7 @@ def export(  # noqa: PLR0913 # each option is an argument
     if csv == jsonl:
         raise typer.BadParameter("name one of --csv and --jsonl", param_hint="--csv")
     form: Literal["csv", "jsonl"] = "csv" if csv else "jsonl"
-    found = _found(runs_dir, run)
+    found = result_of(runs_dir, run)
     with fail_as(FAILED):
         names, rows = export_rows(found, table)
         if out is None:
@@ -229,7 +229,7 @@ def _row(text: str) -> tuple[str, int, int | None]:
     return run, int(numbers[0]), int(numbers[1]) if len(numbers) == 2 else None
 
 
-def _found(runs_dir: Path, name: str) -> "Run | Sweep":
+def result_of(runs_dir: Path, name: str) -> "Run | Sweep":
     """Return a run or a sweep by its id, the start of it, its folder or its URL."""
     from results import find_run, open_result
 

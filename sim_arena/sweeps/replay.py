@@ -17,10 +17,27 @@ from sim_arena.sweeps.folder import opened
 from sim_arena.sweeps.playing import local
 from sim_arena.sweeps.rows import of_this_sweep
 
-__all__ = ["Replayed", "replay"]
+__all__ = ["Recorded", "Replayed", "recorded_episode", "replay"]
 
 # What two plays of one episode need not have alike: the clock, and where traces are written.
 _OWN = {"started_at", "wall_seconds", "trace_in", "trace_out", "run_id"}
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An episode as it is recorded.
+
+    Args:
+        spec: what was asked for, with the files as they are here
+        rows: its steps, in order; of one that was taken again, the last
+        names: the name that was given for a path that is read here
+        error: what ended it, if it was an error
+    """
+
+    spec: EpisodeSpec
+    rows: list[Row]
+    names: dict[str, str]
+    error: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +69,11 @@ def replay(result: Run | Sweep, episode: int, folder: Path) -> Replayed:
         ResultsError: there is no such episode, or a file that it needs is missing or damaged
         SimArenaError: it cannot be played
     """
-    if isinstance(result, Sweep):
-        spec, recorded, names, error = _of_a_sweep(result, episode)
-        run_id = result.id
-    else:
-        spec, recorded, names, error = _of_a_run(result, episode)
-        run_id = result.id
-    spec = spec.model_copy(update={"runs_dir": str(folder), "run_id": f"{run_id}-{episode}-again"})
+    found = recorded_episode(result, episode)
+    recorded, names, error = found.rows, found.names, found.error
+    run_id = result.id
+    again = {"runs_dir": str(folder), "run_id": f"{run_id}-{episode}-again"}
+    spec = found.spec.model_copy(update=again)
     played = EpisodeResult(run_id, episode, str(folder))
     failure = None
     try:
@@ -76,10 +91,19 @@ def replay(result: Run | Sweep, episode: int, folder: Path) -> Replayed:
     return Replayed(recorded, now, folder, differences)
 
 
-_Found = tuple[EpisodeSpec, list[Row], dict[str, str], str | None]
+def recorded_episode(result: Run | Sweep, episode: int) -> Recorded:
+    """Return an episode of a run or a sweep, with all that it takes to play it again.
+
+    Raises:
+        ResultsError: there is no such episode, or a file that it needs is missing or damaged
+        SimArenaError: a file that it needs is not what was played
+    """
+    if isinstance(result, Sweep):
+        return _of_a_sweep(result, episode)
+    return _of_a_run(result, episode)
 
 
-def _of_a_sweep(sweep: Sweep, episode: int) -> _Found:
+def _of_a_sweep(sweep: Sweep, episode: int) -> Recorded:
     import pyarrow.compute as pc  # noqa: PLC0415 # heavy: only a replay needs it
 
     _, plan = opened(sweep.store.url)
@@ -97,10 +121,10 @@ def _of_a_sweep(sweep: Sweep, episode: int) -> _Found:
         raise ResultsError(f"{spec.trace} is damaged: it is not the trace that was played")
     recorded = rows_of(load_steps(sweep, where=here, form="arrow"))
     names = {spec.trace: asked.trace, spec.nodes: asked.nodes}
-    return spec, recorded, names, rows[0]["error"]
+    return Recorded(spec, recorded, names, rows[0]["error"])
 
 
-def _of_a_run(run: Run, episode: int) -> _Found:
+def _of_a_run(run: Run, episode: int) -> Recorded:
     spec = runs.spec_of(run.path)
     recorded = [row for row in run.read_steps() if row["episode"] == episode]
     if spec.episode != episode or not recorded:
@@ -111,7 +135,7 @@ def _of_a_run(run: Run, episode: int) -> _Found:
             "bring it back to play the run again"
         )
     latest = {row["step"]: row for row in recorded}
-    return spec, list(latest.values()), {}, recorded[-1]["error"]
+    return Recorded(spec, list(latest.values()), {}, recorded[-1]["error"])
 
 
 def _digest(path: str) -> str:

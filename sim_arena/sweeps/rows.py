@@ -1,15 +1,14 @@
 """From an episode to the rows of a sweep's tables."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from results import SCHEMA_VERSION, Row, episode_rows
+from results.episodes import net_changes
 from sim_arena.records import EpisodeResult, to_row
 from sim_arena.spec import EpisodeSpec
 from sim_arena.sweeps.cases import Case
 
-__all__ = ["episode_row", "net_changes", "of_this_sweep", "renamed", "step_rows"]
+__all__ = ["episode_row", "of_this_sweep", "renamed", "step_rows"]
 
 
 def step_rows(result: EpisodeResult) -> list[Row]:
@@ -72,17 +71,6 @@ def episode_row(
         "last_total": last.get("obs_total"),
         "repair": net_changes(steps),
     }
-
-
-def net_changes(steps: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return what is different in the end: each field's first value and its last."""
-    fields: dict[str, dict[str, Any]] = {}
-    for row in steps:
-        for change in row["changes"] or ():
-            key = json.dumps({k: v for k, v in change.items() if k not in {"before", "after"}})
-            first = fields.get(key, change)
-            fields[key] = {**change, "before": first["before"]}
-    return [change for change in fields.values() if change["before"] != change["after"]]
 
 
 def renamed(error: str | None, names: Mapping[str, str]) -> str | None:

@@ -8,11 +8,12 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from results import SCHEMA_VERSION, Column, Row, Sweep, arrow_schema, table_of
+from results.episodes import net_changes
 from sim_arena.batches.rounds import Episode, Outcome, Taken
 from sim_arena.observation import FIELDS
 from sim_arena.spec import EpisodeSpec
 from sim_arena.sweeps.plan import Plan
-from sim_arena.sweeps.rows import net_changes, renamed
+from sim_arena.sweeps.rows import renamed
 
 if TYPE_CHECKING:
     import pyarrow as pa

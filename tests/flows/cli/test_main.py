@@ -21,6 +21,7 @@ COMMANDS = [
     ["step"],
     ["episode"],
     ["sweep"],
+    ["report"],
     ["preflight"],
     ["fidelity"],
     *(["cluster", name] for name in ("prepare", "clean")),
