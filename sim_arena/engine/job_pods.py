@@ -85,7 +85,7 @@ def list_indexes(program: Any, state: Any, w: int, application: Any) -> int:
     p = state.sets[own_set(program, w)].head
     while p != UNSET:
         pod = state.pods[p]
-        if pod.tracked != ORPHAN and pod.ordinal < count:
+        if pod.tracked != ORPHAN and 0 <= pod.ordinal < count:
             lists[pod.ordinal].scratch |= _what_it_says(pod, application)
             if pod.phase == FAILED and _is_later(state, p, lists[pod.ordinal].chosen):
                 lists[pod.ordinal].chosen = p

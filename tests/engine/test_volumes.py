@@ -97,6 +97,15 @@ def test_a_claim_of_another_namespace_is_another_claim() -> None:
     assert reasons(simulation) == {MISSING: 1}
 
 
+def test_claims_that_no_pod_names_change_nothing() -> None:
+    web = deployment(template(container("1")), 2)
+    alone = play((0, [web]), (9, [], [web]), nodes=nodes(2))
+    beside = play((0, [claim(), volume(), web]), (9, [], [claim(), web]), nodes=nodes(2))
+    applied, expected = beside.program.arrays.applications, alone.program.arrays.applications
+    assert applied.tobytes() == expected.tobytes()
+    assert beside.status() == alone.status()
+
+
 @pytest.mark.parametrize(
     "objects",
     [

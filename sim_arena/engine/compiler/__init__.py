@@ -142,6 +142,8 @@ class _Compiler:
         reasons = ("looks_at_pods", "images", "admission", "budgets", "claims")
         beyond = any(row["kind"] > STATEFUL_SET for row in workloads)
         header["whole"] = beyond or any(header[reason][0] for reason in reasons)
+        if not header["whole"][0]:  # no pod looks at the rules, and the core knows none
+            applications = [row for row in applications if not row.get("rule")]
         header["nodes"] = len(self.nodes)
         header["templates"] = len(templates.rows)
         header["containers"] = len(templates.containers)
