@@ -21,6 +21,7 @@ import numpy as np
 
 from sim_arena.engine import loop
 from sim_arena.engine.applications import apply_next
+from sim_arena.engine.bundle import bundle
 from sim_arena.engine.jit import entry, jit, rare
 from sim_arena.engine.lifecycle import delete_pod, notice_workload
 from sim_arena.engine.program import CRON_JOB, DEPLOYMENT, JOB, Arrays
@@ -125,8 +126,8 @@ def advance_guided(
 ) -> None:
     """Run the runs `first` to `end - 1`; `clock.status` is `DONE`, else something is amiss."""
     for b in range(first, end):
-        program = loop.program_at(programs, states, b)
-        state = loop.state_at(states, b)
+        state = bundle(loop.state_at(states, b))
+        program = bundle(loop.program_at(programs, state.clock[0].program, b))
         guide = Guide(guides.pods[b], guides.steps[b], guides.row_of[b], guides.counts[b])
         clock = state.clock[0]
         if clock.status != FULL:

@@ -33,12 +33,12 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 @cache
 def cache_folder(*beside: Path) -> Path:
-    """Return the folder of the compiled engine, keyed by its sources and by Numba's version.
+    """Return the folder of the compiled engine, keyed by its sources and Numba's version.
 
     Args:
         beside: files outside of the engine whose functions are compiled with it.
     """
-    digest = hashlib.sha256(numba.__version__.encode())
+    digest = hashlib.sha256(f"{numba.__version__} {_config.BOUNDSCHECK}".encode())
     sources = sorted(Path(__file__).parent.rglob("*.py"))
     for source in [*sources, Path(arithmetic.__file__), *beside]:
         digest.update(source.name.encode())
@@ -51,7 +51,8 @@ def jit(function: Function) -> Function:
     """Compile a function of the event loop into those that call it.
 
     The loop's functions pass all arrays of a run to each other. Inlined, that costs nothing;
-    called, each call copies some two hundred words. Division follows NumPy's rules (no
+    called, each call copies some three hundred and fifty words, unless the arrays are in a
+    bundle: see `bundle.py`. Division follows NumPy's rules (no
     exception in compiled code): the engine never divides by a number that it has not checked.
     """
     return _compile_inner(function, forceinline=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 from sim_arena.engine.admission import is_tried_again, reset_admission, reset_rules
 from sim_arena.engine.applications import apply_next, collect_garbage
+from sim_arena.engine.bundle import bundle
 from sim_arena.engine.cronjob import sync_cronjob
 from sim_arena.engine.daemonset import sync_daemonset
 from sim_arena.engine.deployment import same_resources, sync_deployment
@@ -74,9 +75,8 @@ _FAR = 1 << 62
 
 
 @jit
-def program_at(programs: Any, states: Any, b: int) -> Any:
-    """Return the program of run `b`: what actions change is its own, the rest may be shared."""
-    shared = states.clock[b, 0].program
+def program_at(programs: Any, shared: int, b: int) -> Any:
+    """Return the program of run `b`: what actions change is its own, the rest that of `shared`."""
     return Arrays(
         programs.header[shared],
         programs.nodes[shared],
@@ -135,7 +135,12 @@ def state_at(states: Any, b: int) -> Any:
 def reset(programs: Any, states: Any, seeds: Any, whole: Any, first: int, end: int) -> None:
     """Set the runs `first` to `end - 1` of a batch back to the time before the first event."""
     for b in range(first, end):
-        reset_run(program_at(programs, states, b), state_at(states, b), seeds[b], whole)
+        state = state_at(states, b)
+        program = program_at(programs, state.clock[0].program, b)
+        if whole is None:
+            reset_run(program, state, seeds[b], None)
+        else:
+            reset_run(bundle(program), bundle(state), seeds[b], whole)
 
 
 @jit
@@ -272,10 +277,13 @@ def advance(
         end: the run after the last one.
     """
     for b in range(first, end):
-        program = program_at(programs, states, b)
         state = state_at(states, b)
-        clock = state.clock[0]
-        clock.status = advance_run(program, state, until[b], max_events, whole)
+        program = program_at(programs, state.clock[0].program, b)
+        if whole is None:
+            status = advance_run(program, state, until[b], max_events, None)
+        else:
+            status = advance_run(bundle(program), bundle(state), until[b], max_events, whole)
+        state.clock[0].status = status
 
 
 @jit
