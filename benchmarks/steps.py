@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.figures import Figure
-from sim_arena.engine import loop
-from sim_arena.envs.kernels import stepping
 from sim_arena.envs.vector import SimArenaVectorEnv
 
 if TYPE_CHECKING:
@@ -21,7 +19,6 @@ __all__ = ["measure"]
 ENVIRONMENTS = 4096
 _GOAL = 2_000_000  # a second, on two cores
 _STEPS = 120
-_NO_LIMIT = 1 << 62
 
 
 def measure() -> list[Figure]:
@@ -42,7 +39,7 @@ def measure() -> list[Figure]:
             )
         )
         if threads == 1:
-            figures += _parts(env, seconds)
+            figures += _python(env, seconds)
         env.close()
     return figures
 
@@ -64,32 +61,15 @@ def _played(env: SimArenaVectorEnv, threads: int) -> tuple[float, float]:
     return shortest, 1 - begun / actions.size
 
 
-def _parts(env: SimArenaVectorEnv, seconds: float) -> list[Figure]:
-    """Time each kernel by itself, over all environments.
-
-    Together they take longer than a step: each finds the processor's cache filled by the last.
-    """
-    tables, own, programs, states = env._tables, env._own, env._programs, env._states
-    actions = np.random.default_rng(1).integers(0, len(env.choices), env.num_envs)
-    output, whole, everything = env._make_output(), env._whole, (0, env.num_envs)
-    work: dict[str, Callable[[], object]] = {
-        "apply": lambda: stepping.begin(tables, own, programs, states, actions, *everything),
-        "reset": lambda: loop.reset(programs, states, own.seeds, whole, *everything),
-        "run": lambda: loop.advance(programs, states, own.until, _NO_LIMIT, whole, *everything),
-        "observe and reward": lambda: stepping.observe(
-            tables, own, programs, states, output, 0, *everything
-        ),
-    }
-    shortest = {name: float("inf") for name in work}
-    for _ in range(20):
-        for name, part in work.items():
-            shortest[name] = min(shortest[name], _seconds(part))
-    env._slices = [(0, 0)]  # the kernels have nothing to do: the rest is Python
-    shortest["Python"] = min(_seconds(lambda: env.step(actions)) for _ in range(20))
+def _python(env: SimArenaVectorEnv, seconds: float) -> list[Figure]:
+    """Say how much of a step is Python: what is left when the kernels have nothing to do."""
+    actions = np.zeros(env.num_envs, np.int64)
+    env._slices = [(0, 0)]
+    python = min(_seconds(lambda: env.step(actions)) for _ in range(20))
     return [
-        Figure(f"  {name}, by itself", 1e9 * spent / env.num_envs, "ns/step")
-        for name, spent in shortest.items()
-    ] + [Figure("  all of a step", 1e9 * seconds / env.num_envs, "ns/step")]
+        Figure("  Python, by itself", 1e9 * python / env.num_envs, "ns/step"),
+        Figure("  all of a step", 1e9 * seconds / env.num_envs, "ns/step"),
+    ]
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -16,7 +16,7 @@ from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from sim_arena.engine.observe import observe
+from sim_arena.engine import Simulation
 from sim_arena.engine.program import Arrays, Program
 from sim_arena.engine.state import State, allocate
 from sim_arena.envs import drawing, problems, text
@@ -35,8 +35,8 @@ from traces.arithmetic import UNSET
 __all__ = ["SimArenaVectorEnv"]
 
 _ROOM = 64  # pods of each environment to begin with; doubled when that is not enough
-_MOST_ROOM = 1 << 21  # pods in all environments together
-_AT_ONCE = 32  # environments whose arrays stay in a processor's cache together
+_MOST_ROOM = 1 << 21  # pods of one environment
+_AT_ONCE = 32  # environments whose states stay in a core's cache together
 _FEWEST = 16  # environments that are worth a thread of their own
 
 
@@ -139,7 +139,6 @@ class SimArenaVectorEnv(VectorEnv[Vector, npt.NDArray[np.int64], npt.NDArray[Any
             containers=_for_each(num_envs, stacked.containers),
             applications=_for_each(num_envs, stacked.applications),
         )
-        self._states = allocate(self._programs, _ROOM)
         self._own = self._make_own(containers)
         self._copies = copy
         self._output = self._make_output()
@@ -149,6 +148,8 @@ class SimArenaVectorEnv(VectorEnv[Vector, npt.NDArray[np.int64], npt.NDArray[Any
         self._started = False
         wanted = threads or cpu_count() or 1
         self._slices = _slices(num_envs, min(wanted, max(1, num_envs // _FEWEST)))
+        self._room = _ROOM
+        self._states = self._make_states()
         self._pool = ThreadPoolExecutor(max(1, len(self._slices) - 1))
 
     def reset(
@@ -209,9 +210,10 @@ class SimArenaVectorEnv(VectorEnv[Vector, npt.NDArray[np.int64], npt.NDArray[Any
 
     def observation(self, i: int) -> Observation:
         """Return what a policy gets to see of environment `i`."""
-        one, program = self._compiled[int(self._own.episodes["problem"][i])], self._program(i)
-        state = State(*(array[i] for array in self._states))
-        return complete(observe(program, state, one.ref))
+        simulation = Simulation(self._program(i), int(self._own.seeds[i]))
+        simulation.advance()
+        ref = self._compiled[int(self._own.episodes["problem"][i])].ref
+        return complete(simulation.observe(ref))
 
     def render(self) -> tuple[str, ...] | None:
         """Return each environment's state as text with render_mode `ansi`, else None."""
@@ -233,34 +235,38 @@ class SimArenaVectorEnv(VectorEnv[Vector, npt.NDArray[np.int64], npt.NDArray[Any
         return output
 
     def _in_slices(self, actions: npt.NDArray[np.int64], output: Output) -> int:
-        arguments = (
-            self._tables,
-            self._own,
-            self._programs,
-            self._states,
-            actions,
-            output,
-            self._reward,
-            self._whole,
-            _AT_ONCE,
-        )
-        mine, *others = self._slices
-        work = [self._pool.submit(partial(step, *arguments, *part)) for part in others]
-        full = int(step(*arguments, *mine))
-        return full + sum(int(future.result()) for future in work)
+        work = [
+            partial(
+                step,
+                self._tables,
+                self._own,
+                self._programs,
+                states,
+                actions,
+                output,
+                self._reward,
+                self._whole,
+                *part,
+            )
+            for states, part in zip(self._states, self._slices, strict=True)
+        ]
+        others = [self._pool.submit(part) for part in work[1:]]
+        return int(work[0]()) + sum(int(future.result()) for future in others)
 
     def _grow(self) -> None:
         """Make room for twice the pods; every window is then replayed from its beginning."""
-        room = 2 * self._states.pods.shape[1]
-        if room * self.num_envs > _MOST_ROOM:
+        self._room *= 2
+        if self._room > _MOST_ROOM:
             raise PermanentError(
-                f"expected at most {_MOST_ROOM:,} pods in {self.num_envs:,} environments, found "
-                f"room for {room * self.num_envs:,} needed: lower the replicas in the traces or "
-                f"the guardrails, or make fewer environments"
+                f"expected at most {_MOST_ROOM:,} pods in an environment, found room for "
+                f"{self._room:,} needed: lower the replicas in the traces or the guardrails"
             )
-        del self._states  # before the larger one is made
-        self._states = allocate(self._programs, room)
-        self._states.clock["program"][:, 0] = self._own.episodes["problem"]
+        self._states = self._make_states()
+
+    def _make_states(self) -> list[State]:
+        """Make the states in which the environments run, a few for each thread."""
+        few = self._programs._replace(containers=self._programs.containers[:_AT_ONCE])
+        return [allocate(few, self._room) for _ in self._slices]
 
     def _checked(self, actions: Any) -> npt.NDArray[np.int64]:
         given = np.asarray(actions)

@@ -147,12 +147,12 @@ def test_more_pods_than_there_was_room_for(folder: Path, monkeypatch: pytest.Mon
     env = SimArenaVectorEnv(3, folder, **options)
     up = next(i for i, one in enumerate(env.choices) if one.type == "scale_up_replicas")
     assert_played_alike(env, Singles(3, folder, **options), 1, [[0, up, 0], [up, 0, up], [0] * 3])
-    assert env._states.pods.shape[1] > 64
+    assert env._states[0].pods.shape[1] > 64
     env.close()
-    monkeypatch.setattr(vector, "_MOST_ROOM", 3 * 64)
+    monkeypatch.setattr(vector, "_MOST_ROOM", 64)
     full = SimArenaVectorEnv(3, folder, **options)
     full.reset(seed=1)
-    with pytest.raises(PermanentError, match="make fewer environments"):
+    with pytest.raises(PermanentError, match="at most 64 pods"):
         full.step(np.full(3, up))
     full.close()
 

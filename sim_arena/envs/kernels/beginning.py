@@ -13,21 +13,21 @@ __all__ = ["begin"]
 
 
 @jit
-def begin(tables: Any, own: Any, programs: Any, states: Any, b: int, action: int) -> None:
+def begin(tables: Any, own: Any, programs: Any, b: int, action: int) -> None:
     """Apply an action to environment `b`; where its episode is over, load the next one instead."""
     if action == HELD:
         return
     episode = own.episodes[b]
     episode.changed = 0
     if episode.over:
-        _load(tables, own, programs, states, b)
+        _load(tables, own, programs, b)
         return
     episode.fresh = 0
     episode.step += 1
     choice = tables.choices[action]
     if choice.resource == NOTHING:
         return
-    program = program_at(programs, states, b)
+    program = program_at(programs, episode.problem, b)
     w = tables.questions[episode.problem].workload
     if choice.resource == REPLICAS:
         if edit_replicas(program, w, choice):
@@ -42,7 +42,7 @@ def begin(tables: Any, own: Any, programs: Any, states: Any, b: int, action: int
 
 
 @jit
-def _load(tables: Any, own: Any, programs: Any, states: Any, b: int) -> None:
+def _load(tables: Any, own: Any, programs: Any, b: int) -> None:
     """Put the next episode's problem into the arrays of environment `b`."""
     episode = own.episodes[b]
     which, seed = draw(episode.origin, episode.number, tables.questions.shape[0])
@@ -58,7 +58,6 @@ def _load(tables: Any, own: Any, programs: Any, states: Any, b: int) -> None:
     episode.stale = ALL
     own.seeds[b] = seed
     own.until[b] = tables.questions[which].until
-    states.clock[b, 0].program = which
     for i in range(programs.header[which, 0].containers):
         programs.containers[b, i] = tables.containers[which, i]
     for i in range(programs.header[which, 0].applications):

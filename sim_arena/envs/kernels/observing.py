@@ -10,11 +10,9 @@ import numpy as np
 
 from sim_arena.engine.jit import jit, rare
 from sim_arena.engine.job_pods import own_set
-from sim_arena.engine.loop import program_at, state_at
 from sim_arena.engine.program import DAEMON_SET, JOB, NS, PASSES, POD, STATEFUL_SET
 from sim_arena.engine.state import (
     FAILED,
-    FULL,
     GONE,
     NOMINATED,
     NOT_REFUSED,
@@ -45,13 +43,9 @@ UNKNOWN = np.float32(-1.0)
 
 @jit
 def observe(
-    tables: Any, own: Any, programs: Any, states: Any, output: Any, reward: int, b: int
-) -> bool:
-    """Write what environment `b` returns; False if its run must begin again with more room."""
-    program = program_at(programs, states, b)
-    state = state_at(states, b)
-    if state.clock[0].status == FULL:
-        return False
+    tables: Any, own: Any, program: Any, state: Any, output: Any, reward: int, b: int
+) -> None:
+    """Write what environment `b` returns."""
     episode = own.episodes[b]
     template = state.workloads[tables.questions[episode.problem].workload].template
     if template != episode.template:
@@ -63,7 +57,6 @@ def observe(
     _see_desired(tables, own, program, state, b)
     outcome = _see_pods(tables, own, program, state, b)
     _finish(tables, own, output, reward, b, outcome)
-    return True
 
 
 @jit

@@ -1,16 +1,20 @@
 """One step of a slice of the environments: begin, reset, run, observe.
 
-A few environments go through all four before the next few begin, so that what they use is still
-in the processor's cache. Each part is a kernel of its own, too, which lets the benchmark time it.
+Each step replays the whole window, so nothing of a run has to be kept: a few states serve all
+environments of a thread, a few environments at a time, and never leave the processor's cache.
 """
 
 from typing import Any
 
 from sim_arena.engine import loop
+from sim_arena.engine.bundle import bundle
+from sim_arena.engine.jit import jit
+from sim_arena.engine.program import Arrays
+from sim_arena.engine.state import FULL
 from sim_arena.envs.kernels import beginning, observing
 from sim_arena.envs.kernels.plain import kernel
 
-__all__ = ["begin", "observe", "step"]
+__all__ = ["step"]
 
 _NO_LIMIT = 1 << 62
 
@@ -18,9 +22,10 @@ _NO_LIMIT = 1 << 62
 def _begin(
     tables: Any, own: Any, programs: Any, states: Any, actions: Any, first: int, end: int
 ) -> None:
-    """Apply the actions, or put new episodes in place."""
+    """Apply the actions, or put new episodes in place; give each its problem's program."""
     for b in range(first, end):
-        beginning.begin(tables, own, programs, states, b, actions[b])
+        beginning.begin(tables, own, programs, b, actions[b])
+        states.clock[b - first, 0].program = own.episodes[b].problem
 
 
 def _observe(
@@ -36,13 +41,43 @@ def _observe(
     """Write what the environments return; return how many need more room and wrote nothing."""
     full = 0
     for b in range(first, end):
-        if not observing.observe(tables, own, programs, states, output, reward, b):
+        state = bundle(loop.state_at(states, b - first))
+        if state.clock[0].status == FULL:
             full += 1
+        else:
+            program = bundle(loop.program_at(programs, own.episodes[b].problem, b))
+            observing.observe(tables, own, program, state, output, reward, b)
     return full
 
 
-begin = kernel(_begin)
-observe = kernel(_observe)
+_begin_some = kernel(_begin)
+_observe_some = kernel(_observe)
+
+
+@jit
+def _programs_of(programs: Any, first: int, end: int) -> Any:
+    """Return the programs of some environments: what actions change is their own."""
+    return Arrays(
+        programs.header,
+        programs.nodes,
+        programs.templates,
+        programs.containers[first:end],
+        programs.applications[first:end],
+        programs.workloads,
+        programs.static,
+        programs.node_extended,
+        programs.template_extended,
+        programs.lifecycles,
+        programs.terms,
+        programs.matches,
+        programs.domains,
+        programs.included,
+        programs.incoming,
+        programs.logs,
+        programs.rules,
+        programs.amounts,
+        programs.claims,
+    )
 
 
 def _step(
@@ -54,7 +89,6 @@ def _step(
     output: Any,
     reward: int,
     whole: Any,
-    at_once: int,
     first: int,
     end: int,
 ) -> int:
@@ -65,12 +99,12 @@ def _step(
         own: `Own`
         programs: stacked `Arrays`; containers and applications are the environments' own, the
             others a problem's
-        states: stacked `State`
+        states: stacked `State`, for as many environments as are to run one beside the other; no
+            other thread's
         actions: [environment]: the number of a choice, or `HELD`
         output: `Output`
         reward: a place in `plain.REWARDS`
         whole: see `engine.loop.advance`
-        at_once: how many go through all four parts before the next begin
         first: the first environment
         end: the one after the last
 
@@ -78,12 +112,15 @@ def _step(
         how many environments need more room: their actions are applied, but nothing is written
     """
     full = 0
+    at_once = states.clock.shape[0]
     for start in range(first, end, at_once):
         stop = min(start + at_once, end)
-        begin(tables, own, programs, states, actions, start, stop)
-        loop.reset(programs, states, own.seeds, whole, start, stop)
-        loop.advance(programs, states, own.until, _NO_LIMIT, whole, start, stop)
-        full += observe(tables, own, programs, states, output, reward, start, stop)
+        some = stop - start
+        _begin_some(tables, own, programs, states, actions, start, stop)
+        theirs = _programs_of(programs, start, stop)
+        loop.reset(theirs, states, own.seeds[start:stop], whole, 0, some)
+        loop.advance(theirs, states, own.until[start:stop], _NO_LIMIT, whole, 0, some)
+        full += _observe_some(tables, own, programs, states, output, reward, start, stop)
     return full
 
 
