@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+from sim_arena.clusters.kube.api import Json
 from sim_arena.nodes import DEFAULT_NODES, Node, parse_nodes
-from tests.cluster.api import Json
 from tests.cluster.harness import ControlPlane
 from tests.cluster.replay import Options, Replay, snapshots, timeline
 from traces import Trace, load_trace

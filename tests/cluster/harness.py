@@ -17,12 +17,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from sim_arena.clusters.kube.api import Api
 from sim_arena.clusters.kwok.preparing import STAGES
-from tests.cluster.api import Api
 from tests.cluster.build import find_binaries
 from tests.cluster.pki import Pki, make_pki
 from tests.cluster.processes import Child, ChildProcesses, ProcessFailedError, free_ports
 
+SIMKUBE = "simkube"
+"""The field manager of SimKube's driver, as which the tests apply."""
 _READY_S = 90.0
 _ATTEMPTS = 3
 _PROBE_S = 2.0
@@ -93,7 +95,7 @@ class ControlPlane:
         self._wait(manager, f"https://{self._manager}/healthz")
         self._wait(scheduler, f"https://{self._scheduler}/readyz")
         self._wait(kwok, f"http://{self._kwok}/healthz")
-        self.api = Api.from_kubeconfig(self.kubeconfig)
+        self.api = Api.from_kubeconfig(self.kubeconfig, manager=SIMKUBE)
 
     def stop(self, *, keep_files: bool = False) -> None:
         """End all processes, and remove their files and logs unless they are to be kept."""

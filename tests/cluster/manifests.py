@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.cluster.api import Json
+from sim_arena.clusters.kube.api import Json
 from traces import Trace
 
 NAMESPACE = "test-ns"

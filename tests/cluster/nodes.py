@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
+from sim_arena.clusters.kube.api import Api
 from sim_arena.clusters.kube.nodes import is_up, node_manifest
 from sim_arena.nodes import Node
-from tests.cluster.api import Api
 from tests.cluster.waiting import wait_until
 
 _READY_S = 60.0

@@ -14,10 +14,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
+from sim_arena.clusters.kube.api import Api, ApiError, Json
+from sim_arena.clusters.kwok.replay import Clock, workloads
+from sim_arena.clusters.kwok.timeline import Step
+from sim_arena.clusters.kwok.timeline import timeline as steps
 from sim_arena.nodes import DEFAULT_NODES, Node, parse_nodes
-from tests.cluster.api import Api, ApiError, Json
 from tests.cluster.harness import ControlPlane
 from tests.cluster.nodes import add_nodes, remove_nodes
 from tests.cluster.rewrite import Simulation, virtual_namespace, virtual_object
@@ -32,6 +35,8 @@ from tests.cluster.state import (
 from tests.cluster.waiting import wait_until
 from tests.cluster.webhook import Delays, PodMutator, PodWebhook
 from traces import Trace, WorkloadRef, gvk, load_trace, pod_spec_template_paths
+
+__all__ = ["Clock", "Options", "Replay", "Step", "snapshots", "timeline", "workloads"]
 
 _CLEAN_S = 120.0
 _LAST_S = 60
@@ -66,45 +71,9 @@ class Options:
     delays: Delays = field(default_factory=Delays)
 
 
-class Step(NamedTuple):
-    """One event of the timeline: when it is due, in seconds after the first, and what it does."""
-
-    due: int
-    number: int
-    applied: list[Json]
-    deleted: list[Json]
-
-
 def timeline(trace: Trace, options: Options) -> list[Step]:
     """The events that are played, with their times after `speed` and `duration`."""
-    steps: list[Step] = []
-    due = 0
-    previous: int | None = None
-    for index, event in enumerate(trace["events"]):
-        start = trace["events"][0]["ts"]
-        if options.duration is not None and event["ts"] >= start + options.duration:
-            break
-        pause = max(0, event["ts"] - previous) if previous is not None else 0
-        due += int(pause / options.speed)
-        previous = event["ts"]
-        steps.append(Step(due, index, event["applied_objs"], event["deleted_objs"]))
-    return steps
-
-
-class Clock:
-    """The replay's own time: real time, plus the pauses that were skipped."""
-
-    def __init__(self) -> None:
-        self._start = time.monotonic()
-        self._skipped = 0.0
-
-    def now(self) -> float:
-        """Seconds since the first event."""
-        return time.monotonic() - self._start + self._skipped
-
-    def skip_to(self, when: float) -> None:
-        """Put the clock forward; never back."""
-        self._skipped += max(0.0, when - self.now())
+    return steps(trace, options.duration, options.speed)
 
 
 class Replay:
@@ -337,19 +306,6 @@ _NAMESPACED_COLLECTIONS = (
     ("pods", "/api/v1"),
     ("persistentvolumeclaims", "/api/v1"),
 )
-
-
-def workloads(trace: Trace) -> list[WorkloadRef]:
-    """The objects of a trace that are pods or make pods, in order of appearance."""
-    found = (
-        WorkloadRef(
-            obj["kind"], obj["metadata"].get("namespace") or "default", obj["metadata"]["name"]
-        )
-        for event in trace["events"]
-        for obj in event["applied_objs"]
-        if obj["kind"] in WORKLOAD_KINDS
-    )
-    return list(dict.fromkeys(found))
 
 
 def snapshots(replay: Replay, moments: list[float]) -> Json:

@@ -7,22 +7,14 @@ has tried it and put it aside; and nothing changed between two looks.
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
-from tests.cluster.api import Json
+from sim_arena.clusters.kwok.settling import timers, unsettled, waits_for_scheduler
 from tests.cluster.harness import ControlPlane
-from tests.cluster.state import (
-    TERMINAL,
-    WORKLOAD_KINDS,
-    State,
-    controller,
-    is_active,
-    is_deleted,
-    is_ready,
-    read_state,
-    scheduled_condition,
-)
+from tests.cluster.state import WORKLOAD_KINDS, State, read_state
+
+__all__ = ["DEADLINE_S", "NotSettledError", "Settler", "Work", "read_work", "timers"]
 
 _QUEUES = (
     "cronjob",
@@ -44,7 +36,6 @@ _SAMPLE = re.compile(
 _ATTEMPTS = re.compile(r"^scheduler_schedule_attempts_total\{[^}]*\} (\S+)$", re.MULTILINE)
 _POLL_S = 0.04
 DEADLINE_S = 120.0
-JOB_FINALIZER = "batch.kubernetes.io/job-tracking"
 
 
 class NotSettledError(TimeoutError):
@@ -151,180 +142,7 @@ def _at_work(state: State, work: Work) -> str | None:
         return f"controllers at work: {', '.join(work.busy)}"
     if work.active:
         return f"{work.active} pods in the scheduler's queue"
-    waiting = sum(1 for pod in state.pods if _waits_for_scheduler(pod))
+    waiting = sum(1 for pod in state.pods if waits_for_scheduler(pod))
     if work.aside != waiting:
         return f"{waiting} pods without a node, the scheduler knows of {work.aside}"
     return None
-
-
-def unsettled(state: State) -> Iterator[str]:
-    """Reasons why a state cannot be the last one, from its objects alone."""
-    yield from _unseen(state)
-    yield from _ending(state)
-    yield from _pods_on_the_way(state)
-    yield from _miscounted(state)
-
-
-def _unseen(state: State) -> Iterator[str]:
-    """Objects whose newest form their controller has not seen."""
-    for obj in state.owners():
-        status = obj.get("status") or {}
-        if obj["kind"] in _OBSERVED and (
-            status.get("observedGeneration", 0) < obj["metadata"]["generation"]
-        ):
-            yield f"{_name(obj)}: its controller has not seen its newest form"
-        if obj["kind"] == "Job" and not obj["spec"].get("suspend") and "startTime" not in status:
-            yield f"{_name(obj)}: its controller has not seen it"
-
-
-_OBSERVED = frozenset({"Deployment", "ReplicaSet", "StatefulSet", "DaemonSet"})
-
-
-def _ending(state: State) -> Iterator[str]:
-    """Objects that are about to go: deleted, or left behind by their owner."""
-    living = {obj["metadata"]["uid"] for objects in state.objects.values() for obj in objects}
-    for objects in state.objects.values():
-        for obj in objects:
-            if is_deleted(obj):
-                yield f"{_name(obj)}: being deleted"
-            owner = controller(obj)
-            if owner is not None and owner["kind"] in state.objects and owner["uid"] not in living:
-                yield f"{_name(obj)}: its owner is gone"
-
-
-def _pods_on_the_way(state: State) -> Iterator[str]:
-    """Pods that are on a node and do not run yet, or that nobody has tried to place."""
-    for pod in state.pods:
-        if "nodeName" in pod["spec"]:
-            if pod["status"].get("phase") == "Pending":
-                yield f"{_name(pod)}: on a node, not running yet"
-        elif _waits_for_scheduler(pod):
-            condition = scheduled_condition(pod)
-            if condition is None or condition["status"] != "False":
-                yield f"{_name(pod)}: not tried by the scheduler yet"
-        if pod["status"].get("phase") in TERMINAL and JOB_FINALIZER in (
-            pod["metadata"].get("finalizers") or []
-        ):
-            yield f"{_name(pod)}: finished, not counted by its Job yet"
-
-
-def _waits_for_scheduler(pod: Json) -> bool:
-    return (
-        "nodeName" not in pod["spec"]
-        and pod["status"].get("phase") not in TERMINAL
-        and pod["spec"].get("schedulerName") == "default-scheduler"
-    )
-
-
-def _miscounted(state: State) -> Iterator[str]:
-    """Owners whose status does not say what is there."""
-    pods = state.pods_by_owner()
-    sets: dict[str, list[Json]] = {}
-    for replica_set in state.objects["ReplicaSet"]:
-        if (owner := controller(replica_set)) is not None:
-            sets.setdefault(owner["uid"], []).append(replica_set)
-    for obj in state.owners():
-        uid = obj["metadata"]["uid"]
-        check = _CHECKS.get(obj["kind"])
-        if check is not None and not check(obj, pods.get(uid, []), sets.get(uid, [])):
-            yield f"{_name(obj)}: its status is behind its pods"
-
-
-def _replica_set_counts(obj: Json, pods: list[Json], _: list[Json]) -> bool:
-    status = obj["status"]
-    active = [pod for pod in pods if is_active(pod)]
-    refused = any(
-        c["type"] == "ReplicaFailure" and c["status"] == "True"
-        for c in status.get("conditions") or []
-    )
-    return (
-        status.get("replicas", 0) == len(active)
-        and status.get("readyReplicas", 0) == sum(map(is_ready, active))
-        and (refused or obj["spec"]["replicas"] == len(active))
-    )
-
-
-def _deployment_counts(obj: Json, _: list[Json], sets: list[Json]) -> bool:
-    return all(
-        obj["status"].get(field, 0) == sum(s["status"].get(field, 0) for s in sets)
-        for field in ("replicas", "readyReplicas", "availableReplicas")
-    )
-
-
-def _stateful_set_counts(obj: Json, pods: list[Json], _: list[Json]) -> bool:
-    # Its controller deletes finished pods and makes them anew.
-    status = obj["status"]
-    return (
-        all(is_active(pod) for pod in pods)
-        and status.get("replicas", 0) == len(pods)
-        and status.get("readyReplicas", 0) == sum(map(is_ready, pods))
-    )
-
-
-def _daemon_set_counts(obj: Json, pods: list[Json], _: list[Json]) -> bool:
-    status = obj["status"]
-    return (
-        status["desiredNumberScheduled"] == status["currentNumberScheduled"]
-        and all(pod["status"].get("phase") != "Failed" for pod in pods)
-        and status["numberReady"] + status["numberMisscheduled"] >= sum(map(is_ready, pods))
-    )
-
-
-def _job_counts(obj: Json, pods: list[Json], _: list[Json]) -> bool:
-    # Its count of ready pods comes up to a second late and decides nothing.
-    active = sum(map(is_active, pods))
-    status = obj["status"]
-    return status.get("active", 0) == active and not status.get("uncountedTerminatedPods")
-
-
-_CHECKS: dict[str, Callable[[Json, list[Json], list[Json]], bool]] = {
-    "ReplicaSet": _replica_set_counts,
-    "Deployment": _deployment_counts,
-    "StatefulSet": _stateful_set_counts,
-    "DaemonSet": _daemon_set_counts,
-    "Job": _job_counts,
-}
-
-
-def timers(state: State) -> Iterator[str]:
-    """What will happen in a settled state by the passing of time alone, within the hour."""
-    for pod in state.pods:
-        if pod["status"].get("phase") == "Running" and (
-            "simkube.io/kwok-stage-complete" in (pod["metadata"].get("labels") or {})
-        ):
-            yield f"{_name(pod)}: will end"
-    for obj in state.owners():
-        if _waits_for_time(obj):
-            yield f"{_name(obj)}: waits"
-
-
-def _waits_for_time(obj: Json) -> bool:
-    spec, status = obj["spec"], obj.get("status") or {}
-    if obj["kind"] == "CronJob":
-        return not spec.get("suspend")
-    if obj["kind"] == "Job":
-        return _job_waits(spec, status)
-    if any(c["type"] == "ReplicaFailure" for c in status.get("conditions") or []):
-        return True  # tries again, after longer and longer pauses
-    if obj["kind"] == "DaemonSet":
-        return bool(status.get("numberReady", 0) != status.get("numberAvailable", 0))
-    return bool(status.get("readyReplicas", 0) != status.get("availableReplicas", 0))
-
-
-def _job_waits(spec: Json, status: Json) -> bool:
-    finished = any(
-        c["type"] in ("Complete", "Failed") and c["status"] == "True"
-        for c in status.get("conditions") or []
-    )
-    if finished:
-        return "ttlSecondsAfterFinished" in spec
-    if spec.get("suspend"):
-        return False
-    left = spec.get("completions", spec["parallelism"]) - status.get("succeeded", 0)
-    wanted = min(spec["parallelism"], left)
-    return "activeDeadlineSeconds" in spec or bool(status.get("active", 0) < wanted)
-
-
-def _name(obj: Json) -> str:
-    metadata = obj["metadata"]
-    return f"{obj['kind']} {metadata['namespace']}/{metadata['name']}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+from sim_arena.clusters.kube.api import Api
 from sim_arena.clusters.kube.objects import (
     COLLECTIONS,
     TERMINAL,
@@ -16,7 +17,6 @@ from sim_arena.clusters.kube.objects import (
     scheduled_condition,
     workload_status,
 )
-from tests.cluster.api import Api
 
 __all__ = [
     "TERMINAL",

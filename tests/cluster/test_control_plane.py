@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from sim_arena.clusters.kube.api import ApiError
 from sim_arena.nodes import parse_nodes
-from tests.cluster.api import ApiError
 from tests.cluster.harness import ControlPlane
 from tests.cluster.nodes import add_nodes, remove_nodes
 from tests.cluster.waiting import wait_until

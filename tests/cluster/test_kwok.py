@@ -120,20 +120,10 @@ def test_pods_count_by_owner_and_end_when_their_lifecycle_says(
     verbs.clean_up(spec.place, "one")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "001-cpu-over-node",
-        pytest.param("002-cpu-over-free", marks=pytest.mark.full),
-        pytest.param("003-memory-over-node", marks=pytest.mark.full),
-        pytest.param("005-too-many-replicas", marks=pytest.mark.full),
-        pytest.param("007-just-over", marks=pytest.mark.full),
-    ],
-)
 def test_an_episode_by_the_heuristic_repairs_a_demo_trace(
-    prepared: Api, make_kwok: MakeSpec, name: str
+    prepared: Api, make_kwok: MakeSpec
 ) -> None:
-    spec = make_kwok(**demo_spec(name))
+    spec = make_kwok(**demo_spec("001-cpu-over-node"))
     prepare(prepared, parse_nodes(spec.nodes))
     result = play(spec)
     embedded = play(spec.model_copy(update={"cluster": "embedded", "run_id": "two"}))

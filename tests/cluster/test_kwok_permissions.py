@@ -1,4 +1,4 @@
-"""The kwok cluster under exactly the permissions of `deploy/kwok-rbac.yaml`, and under fewer."""
+"""The real clusters under exactly the permissions of `deploy/`, and under fewer."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -24,15 +24,16 @@ from tests.cluster.kwok_runs import (
     namespaces,
     prepared,
 )
+from tests.cluster.simkube_runs import left, make_simkube, simkube, simkube_host
 
-__all__ = ["api", "kubeconfig", "make_kwok", "prepared"]  # fixtures
+__all__ = ["api", "kubeconfig", "make_kwok", "make_simkube", "prepared", "simkube", "simkube_host"]
 
-MANIFEST = Path(__file__).parents[2] / "deploy" / "kwok-rbac.yaml"
+DEPLOY = Path(__file__).parents[2] / "deploy"
 UseAccount = Callable[[], None]
 
 
-def objects() -> list[Json]:
-    return list(yaml.safe_load_all(MANIFEST.read_text("utf-8")))
+def objects(manifest: str = "kwok-rbac.yaml") -> list[Json]:
+    return list(yaml.safe_load_all((DEPLOY / manifest).read_text("utf-8")))
 
 
 def role(found: list[Json]) -> Json:
@@ -40,15 +41,26 @@ def role(found: list[Json]) -> Json:
 
 
 @pytest.fixture
+def manifest() -> str:
+    """The file in `deploy/` whose account is used."""
+    return "kwok-rbac.yaml"
+
+
+@pytest.fixture
 def account(
-    control_plane: ControlPlane, prepared: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    control_plane: ControlPlane,
+    prepared: Api,
+    manifest: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[UseAccount]:
     """Apply the manifest, and be its service account from when this is called."""
-    for obj in objects():
+    for obj in objects(manifest):
         prepared.apply(obj)
+    [name] = [o["metadata"]["name"] for o in objects(manifest) if o["kind"] == "ServiceAccount"]
 
     def use() -> None:
-        path = "/api/v1/namespaces/sim-arena/serviceaccounts/sim-arena/token"
+        path = f"/api/v1/namespaces/sim-arena/serviceaccounts/{name}/token"
         wanted = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
         token = prepared.request("post", path, wanted)["status"]["token"]
         document = json.loads(control_plane.kubeconfig.read_text())
@@ -58,7 +70,7 @@ def account(
         monkeypatch.setenv("KUBECONFIG", str(own))
 
     yield use
-    for obj in objects():
+    for obj in objects(manifest):
         prepared.delete(obj, obj["metadata"].get("namespace"), obj["metadata"]["name"])
 
 
@@ -70,7 +82,7 @@ def test_the_manifest_grants_what_is_needed_and_no_more(
 ) -> None:
     granted = {
         (group, resource, verb, obj["metadata"].get("namespace"))
-        for obj in yaml.safe_load_all(MANIFEST.with_name(manifest).read_text("utf-8"))
+        for obj in objects(manifest)
         for rule in obj.get("rules") or ()
         for group in rule["apiGroups"]
         for resource in rule["resources"]
@@ -108,3 +120,15 @@ def test_what_is_not_permitted_is_named_and_nothing_is_begun(
     assert told in str(refused.value)
     assert "have an administrator apply deploy/kwok-rbac.yaml" in str(refused.value)
     assert namespaces(prepared) == []
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("manifest", ["simkube-rbac.yaml"])
+def test_an_episode_on_simkube_needs_no_more_than_its_manifest_grants(
+    account: UseAccount, prepared: Api, make_simkube: MakeSpec
+) -> None:
+    account()
+    spec = make_simkube()
+    assert [check.name for check in verbs.preflight(spec) if not check.ok] == ["sk-ctrl"]
+    assert play(spec).success
+    assert left(prepared) == []

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from results.store import store_at
 from sim_arena import verbs
 from sim_arena.clusters.kube.api import Api, Json
 from sim_arena.clusters.kube.ownership import prefix_of, run_labels
@@ -40,8 +41,18 @@ from tests.cluster.simkube_host import SimKubeHost
 from tests.cluster.simkube_runs import left, make_simkube, simkube, simkube_host, simulations
 from tests.cluster.test_kwok import PLAY, counts, step
 from tests.cluster.waiting import wait_until
+from tests.flows.test_sweep_scale import s3
 
-__all__ = ["api", "kubeconfig", "make_kwok", "make_simkube", "prepared", "simkube", "simkube_host"]
+__all__ = [
+    "api",
+    "kubeconfig",
+    "make_kwok",
+    "make_simkube",
+    "prepared",
+    "s3",
+    "simkube",
+    "simkube_host",
+]
 
 pytestmark = pytest.mark.cluster
 
@@ -322,4 +333,46 @@ def test_a_killed_api_server_that_comes_back_shows_nothing_false(
         assert counts(verbs.observe(simulation)) == (6, 2, 8)
     with control_plane.server_away(4.0):
         verbs.clean_up(spec.place, "one")
+    assert left(prepared) == []
+
+
+@pytest.mark.full
+def test_a_trace_is_handed_over_in_an_object_store(
+    simkube: SimKubeHost, prepared: Api, make_simkube: MakeSpec, s3: str, tmp_path: Path
+) -> None:
+    """With the keys in a Secret, a hook, and delays of pods."""
+    place = s3.rpartition("=")[2]
+    keys = {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": f"http://{place}",
+        "AWS_ALLOW_HTTP": "true",
+    }
+    secret = {"apiVersion": "v1", "kind": "Secret", "stringData": keys}
+    prepared.create({**secret, "metadata": {"name": "keys", "namespace": "simkube"}})
+    touched = tmp_path / "touched"
+    settings = {
+        "trace_store": s3,
+        "secrets": ["keys"],
+        "hooks": {"pre_run_hooks": [{"cmd": "touch", "args": [str(touched)]}]},
+        "lifecycle": {"pod_startup_delay": 700, "image_pull_delay": 300},
+    }
+    spec = make_simkube(simkube=settings)
+    store = store_at(s3)
+    try:
+        simulation = verbs.simulate(spec, spec.trace, 0)
+        assert store.list() == [f"{prefix_of('one-0-0')}.sktrace"]
+        assert verbs.wait(simulation) == []
+        assert counts(verbs.observe(simulation)) == (2, 0, 2)
+        [namespace] = namespaces_of(prepared, prefix_of("one-0-0"))
+        path = f"/api/v1/namespaces/{namespace['metadata']['name']}/pods"
+        [annotations] = [p["metadata"]["annotations"] for p in prepared.list(path)][:1]
+        assert annotations["simkube.io/kwok-stage-ready-delay"] == "700ms"
+    finally:
+        verbs.clean_up(spec.place, "one")
+        prepared.delete(secret, "simkube", "keys")
+    assert simkube.drivers == {}
+    assert touched.exists()
+    assert store.list() == []
     assert left(prepared) == []

@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
-from tests.cluster.api import Api, ApiError, Json
+from sim_arena.clusters.kube.api import Api, ApiError, Json
+from sim_arena.clusters.kwok.lifecycles import stable_spec
 from tests.cluster.pki import Pki
 from tests.cluster.rewrite import ORIGINAL_NAMESPACE, SIMULATION_LABEL, TOLERATION, Simulation
 from tests.cluster.waiting import wait_until
@@ -103,7 +104,7 @@ class PodMutator:
         """The pod's hash and sequence number: what it carries, else what comes next."""
         if HASH in annotations and SEQUENCE in annotations:
             return int(annotations[HASH]), int(annotations[SEQUENCE])
-        hash_ = object_hash(_stable_spec(pod["spec"]))
+        hash_ = object_hash(stable_spec(pod["spec"]))
         with self._lock:
             sequence = self._counts[hash_]
             if not dry_run:
@@ -168,26 +169,6 @@ def _placement(spec: Json) -> list[Json]:
         {"op": "add", "path": "/spec/nodeSelector", "value": selector},
         {"op": "add", "path": "/spec/tolerations", "value": tolerations},
     ]
-
-
-def _stable_spec(spec: Json) -> Json:
-    """The part of a pod's spec that SimKube hashes."""
-    left_out = {"nodeName", "serviceAccount", "serviceAccountName"}
-    stable = {key: value for key, value in spec.items() if key not in left_out}
-    stable["volumes"] = _own_volumes(spec.get("volumes"))
-    for field in ("initContainers", "containers"):
-        if field in spec:
-            stable[field] = [
-                {**container, "volumeMounts": _own_volumes(container.get("volumeMounts"))}
-                for container in spec[field]
-            ]
-    for container in stable["containers"]:
-        container.pop("ports", None)
-    return stable
-
-
-def _own_volumes(volumes: list[Json] | None) -> list[Json]:
-    return [v for v in volumes or [] if not v["name"].startswith("kube-api-access")]
 
 
 class PodWebhook:

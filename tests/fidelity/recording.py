@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple, Self
 
-from tests.cluster.api import Json
+from sim_arena.clusters.kube.api import Json
 from tests.cluster.harness import ControlPlane
 from tests.cluster.replay import Clock, Options, Replay, Step, timeline, workloads
 from tests.cluster.settle import NotSettledError, timers

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Self
 
-from tests.cluster.api import Api, ApiError, Json
+from sim_arena.clusters.kube.api import Api, ApiError, Json
 from tests.cluster.state import State, controller, is_ready
 
 _COLLECTIONS = {
@@ -26,6 +26,7 @@ _COLLECTIONS = {
 # Events that say what is not in any object.
 _TELLING = frozenset({"FailedCreate", "Preempted", "FailedDelete", "TooManyMissedTimes"})
 _RETRY_S = 0.1
+_SILENCE_S = 150.0  # bookmarks come about every minute
 
 
 class Change(NamedTuple):
@@ -101,12 +102,10 @@ class Watcher:
             try:
                 if since is None:
                     since = self._api.request("get", path)["metadata"]["resourceVersion"]
-                for message in self._api.watch(path, since):
-                    if message["type"] == "ERROR":
-                        since = None
-                        break
+                for message in self._api.watch(path, since, None, _SILENCE_S):
                     since = message["object"]["metadata"]["resourceVersion"]
-                    self._note(kind, message["type"], message["object"])
+                    if message["type"] != "BOOKMARK":
+                        self._note(kind, message["type"], message["object"])
             except ApiError:
                 since = None
             except Exception:

@@ -1,9 +1,9 @@
 """Whether a workload's trouble could be its usage, which real clusters with KWOK do not model."""
 
-from sim_arena.clusters.feasibility import last_application
 from sim_arena.engine.compiler.usage import usage_of
-from traces import Trace, WorkloadRef
+from traces import Trace, WorkloadRef, pod_template
 from traces.quantities import parse_cpu, parse_memory
+from traces.workloads import applications
 
 __all__ = ["usage_trouble"]
 
@@ -14,7 +14,10 @@ def usage_trouble(trace: Trace, ref: WorkloadRef) -> list[str]:
     They would be killed or throttled where usage is real. KWOK's pods use nothing: there such a
     workload looks healthy, whether it is or not.
     """
-    template = last_application(trace, ref)["spec"]["template"]
+    applied = [found.obj for found in applications(trace) if found.workload == ref]
+    if not applied:
+        return []  # a bare pod, of which nothing is known beforehand
+    template = pod_template(applied[-1])
     annotations = (template.get("metadata") or {}).get("annotations") or {}
     found = []
     for container in template["spec"]["containers"]:

@@ -197,6 +197,8 @@ def _waits_for_time(obj: Json) -> bool:
         return _job_waits(spec, status)
     if any(c["type"] == "ReplicaFailure" for c in status.get("conditions") or []):
         return True  # tries again, after longer and longer pauses
+    if obj["kind"] == "DaemonSet":
+        return bool(status.get("numberReady", 0) != status.get("numberAvailable", 0))
     return bool(status.get("readyReplicas", 0) != status.get("availableReplicas", 0))
 
 
