@@ -70,7 +70,8 @@ def noted(name: str, cluster: str) -> Iterator[dict[str, Any]]:
     known = json.loads(FOUND.read_text()) if FOUND.exists() else {}
     known[f"{name} {cluster}"] = {**found, "seconds": round(time.monotonic() - began)}
     FOUND.parent.mkdir(exist_ok=True)
-    FOUND.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n")
+    lines = [f"  {json.dumps(key)}: {json.dumps(known[key])}" for key in sorted(known)]
+    FOUND.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 
 def test_simkube_repairs_a_demo_trace_as_the_embedded_cluster_does(

@@ -112,14 +112,20 @@ def live(client: Api) -> None:
     wait_until(lambda: None if len(client.list(pods)) >= 5 else "too few pods", 60)
 
 
+def specs(client: Api) -> list[tuple[str, int]]:
+    """What tells whether somebody changed the Deployments, and not only their status."""
+    found = client.list(f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments")
+    return [(one["metadata"]["uid"], one["metadata"]["generation"]) for one in found]
+
+
 def test_a_snapshot_holds_what_was_applied_and_no_more(
     prepared: Api, takes: Takes, tmp_path: Path
 ) -> None:
     live(prepared)
     try:
-        before = prepared.list(f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments")
+        before = specs(prepared)
         found = snapshot(prepared, [NAMESPACE])
-        after = prepared.list(f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments")
+        after = specs(prepared)
         with pytest.raises(PermanentError, match="expected a namespace nowhere, found none"):
             snapshot(prepared, ["nowhere"])
     finally:
