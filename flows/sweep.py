@@ -19,12 +19,13 @@ from flows import parameters as p
 from flows.runners import Runner, runner_for, workers_of
 from flows.summaries import headline, publish
 from results import ResultsError, Summary, Sweep
+from results.figures import summarise_sweep
 from results.store import place_in
 from sim_arena import clusters, spec, sweeps
 from sim_arena.guardrails import Guardrails
 from sim_arena.locks import is_locked
 from sim_arena.spec import StepSizes
-from sim_arena.sweeps import ChunkReport, Plan, Progress
+from sim_arena.sweeps import ChunkReport, Plan, Progress, TooManyFailedError
 from sim_arena.sweeps.asked import Generate, SeedRange, checked
 from sim_arena.sweeps.running import begin, end
 from tasks.play_chunk import play_chunk
@@ -130,7 +131,7 @@ def sweep(  # noqa: PLR0913, PLR0917 # each is a field of the form in the UI
         sample: play so many of the combinations, drawn at random
         sample_seed: for the draw
         chunk: episodes that are played and written together on the embedded cluster
-        concurrency: episodes that a real cluster is given at once
+        concurrency: episodes of a real cluster that wait for their turn at once
         max_failed: the sweep stops when more than this share of its episodes has failed
         runner: where the chunks are played: `threads` of this process, or `dask`
         workers: threads or Dask workers; by default one for each core
@@ -166,38 +167,51 @@ def _play(
     with sweeps.writing(sweep):
         progress, missing = begin(sweep, plan)
         teller = _Teller(progress)
+        runs: dict[int, str] = {}
         logger.info(
             "sweep %s: %s, in %d chunks", sweep.store.url, progress.line(), len(plan.chunks)
         )
-        # Real clusters take as many episodes at once as they are allowed; the rest, a core each.
-        for real, chunks in groupby(missing, lambda chunk: _is_real(plan, chunk)):
-            limit = plan.asked.concurrency if real else None
+        # On real clusters they wait for their turn; the rest, a core each.
+        for cluster, chunks in groupby(missing, lambda chunk: _cluster(plan, chunk)):
+            limit = None if cluster == "embedded" else plan.asked.concurrency
             with runner_for(kind, workers=workers, address=address, at_once=limit) as runner:
                 at_once = limit or _AHEAD * workers_of(runner, kind)
-                for report in _reports(runner, sweep, chunks, at_once):
-                    teller.add(report)
+                try:
+                    for report, run in _reports(runner, sweep, chunks, at_once):
+                        runs[report.chunk] = run
+                        teller.add(report)
+                except TooManyFailedError:
+                    publish(sweep, plan, summarise_sweep(sweep), progress, runs)
+                    raise
         figures = end(sweep)
     teller.end()
-    publish(sweep, figures, progress)
+    publish(sweep, plan, figures, progress, runs)
     return figures
 
 
-def _is_real(plan: Plan, chunk: int) -> bool:
-    return plan.episode(plan.chunks[chunk][0]).cluster != "embedded"
+def _cluster(plan: Plan, chunk: int) -> str:
+    return plan.episode(plan.chunks[chunk][0]).cluster
 
 
 def _reports(
     runner: Any, sweep: Sweep, chunks: Iterator[int], at_once: int
-) -> Iterator[ChunkReport]:
-    """Hand chunks out, never more than so many at once, and yield what comes of them in order."""
+) -> Iterator[tuple[ChunkReport, str]]:
+    """Hand chunks out, never more than so many at once, and yield what comes of them in order.
+
+    With each report comes the id of the task run that played the chunk.
+    """
     under_way: deque[Any] = deque()
     for chunk in chunks:
         if len(under_way) >= at_once:
-            yield under_way.popleft().result()
+            yield _ended(under_way.popleft())
         given = {"url": sweep.store.url, "chunk": chunk}
         under_way.append(runner.submit(play_chunk, parameters=given))
     while under_way:
-        yield under_way.popleft().result()
+        yield _ended(under_way.popleft())
+
+
+def _ended(future: Any) -> tuple[ChunkReport, str]:
+    return future.result(), str(future.task_run_id)
 
 
 class _Teller:

@@ -143,13 +143,19 @@ def stop() -> Callable[["subprocess.Popen[bytes]"], None]:
 
 @pytest.fixture(scope="session")
 def prefect_server(
-    tmp_path_factory: pytest.TempPathFactory, stop: Callable[["subprocess.Popen[bytes]"], None]
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    stop: Callable[["subprocess.Popen[bytes]"], None],
 ) -> Iterator[str]:
     """A Prefect server for all tests that ask for one; gives its API's address.
+
+    It has a UI where the browser's tests are asked for.
 
     Mark their modules with `pytest.mark.xdist_group("prefect")`: then one worker has them all,
     and there is one server. Programs that a test starts find the server in the environment.
     """
+    asked = request.config.option.markexpr
+    shown = "browser" in asked and "not browser" not in asked
     from prefect.settings import (  # noqa: PLC0415 # takes a second, and few tests need it
         PREFECT_API_URL,
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
@@ -169,7 +175,7 @@ def prefect_server(
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "PREFECT_WORKER_QUERY_SECONDS": "1",
-        "PREFECT_SERVER_UI_ENABLED": "false",
+        "PREFECT_SERVER_UI_ENABLED": str(shown).lower(),
         # A changed schedule is looked at every minute.
         "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "2",
     }

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from sim_arena.errors import SimArenaError
 
-__all__ = ["ServerError", "prepare", "reachable"]
+__all__ = ["ServerError", "prepare", "reachable", "tagged"]
 
 _DEFAULTS = {
     # Without a server Prefect starts one for the run; it need not call home.
@@ -52,6 +52,15 @@ def reachable() -> Iterator[None]:
             f"Prefect cannot work with {server}: {error}; start it (prefect server start), or "
             "unset PREFECT_API_URL to play without one"
         ) from error
+
+
+@contextmanager
+def tagged() -> Iterator[None]:
+    """Give runs the tag that the deployments' have: lists in the UI and alerts go by it."""
+    from prefect import tags
+
+    with tags("sim-arena"):
+        yield
 
 
 def _is_unreachable(error: Exception) -> bool:

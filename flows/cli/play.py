@@ -94,7 +94,12 @@ def _play(flow: str, spec: "EpisodeSpec", *, verbose: bool, json: bool) -> "Epis
     _require(_checks(spec))
     local.prepare(verbose=verbose)
     journal = Path(spec.runs_dir) / str(spec.run_id) / "step.jsonl"
-    with fail_as(FAILED), follow(journal, spec.max_steps, quiet=json), local.reachable():
+    with (
+        fail_as(FAILED),
+        follow(journal, spec.max_steps, quiet=json),
+        local.reachable(),
+        local.tagged(),
+    ):
         from flows.parameters import arguments
 
         if flow == "step":

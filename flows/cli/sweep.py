@@ -213,7 +213,7 @@ def _go_on(arguments: dict[str, Any], place: str, *, verbose: bool, json: bool) 
 
         opened(place)  # a wrong name is told before Prefect starts
     local.prepare(verbose=verbose)
-    with fail_as(FAILED), _followed(place, quiet=json), local.reachable():
+    with fail_as(FAILED), _followed(place, quiet=json), local.reachable(), local.tagged():
         from flows.sweep import sweep as flow
 
         figures: Any = flow(**arguments)
@@ -350,7 +350,7 @@ def _watch(place: str, ended: Event, show: Any) -> None:
             continue
         if progress is None:
             done = sum(len(plan.chunks[chunk]) for chunk in finished)
-            progress, known = Progress(len(plan), done=done), finished
+            progress, known = Progress(len(plan), done=done, ends=plan.ends), finished
             show(progress.line(), progress.share)
         elif finished - known:
             for chunk in sorted(finished - known):

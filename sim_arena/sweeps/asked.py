@@ -99,7 +99,7 @@ class SweepSpec(BaseModel):
         sample: play so many of the combinations, drawn at random
         sample_seed: for the draw
         chunk: episodes that are played and written together on the embedded cluster
-        concurrency: episodes that a real cluster is given at once
+        concurrency: episodes of a real cluster that wait for their turn at once
         max_failed: the sweep stops when more than this share of all its episodes has failed
 
     Raises:
@@ -168,7 +168,7 @@ def read_file(path: Path) -> dict[str, Any]:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SimArenaError(f"cannot read {path}: {error.strerror or error}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise SimArenaError(f"{path}: expected YAML, {' '.join(str(error).split())}") from error
     if not isinstance(document, dict):
         raise SimArenaError(

@@ -18,8 +18,8 @@ def estimate(plan: Plan, files: Mapping[str, bytes], pilot: int = 200) -> dict[s
     """Return the seconds that each cluster's episodes will take.
 
     On the embedded cluster some episodes, spread over the sweep, are played to find out; what
-    fails in them takes its time too. A real cluster's windows take their time, whatever happens:
-    the estimate is that of episodes that all reach their step limit.
+    fails in them takes its time too. A real cluster's windows take their time, whatever happens,
+    and come one after another: the estimate is that of episodes that all reach their step limit.
 
     Args:
         plan: the sweep's plan; its nodes are read from where they were given
@@ -37,10 +37,12 @@ def estimate(plan: Plan, files: Mapping[str, bytes], pilot: int = 200) -> dict[s
         if cluster == "embedded":
             estimates[cluster] = _played(plan, chosen, files) * count / len(chosen)
         else:
-            windows = sum(spec.max_steps * (spec.duration + _AROUND_A_STEP) for spec in chosen)
-            at_once = min(plan.asked.concurrency, count)
-            estimates[cluster] = windows / len(chosen) * count / at_once
+            estimates[cluster] = sum(map(_real_seconds, chosen)) / len(chosen) * count
     return estimates
+
+
+def _real_seconds(spec: EpisodeSpec) -> float:
+    return spec.max_steps * (spec.duration / spec.speed + _AROUND_A_STEP)
 
 
 def _played(plan: Plan, given: Sequence[EpisodeSpec], files: Mapping[str, bytes]) -> float:

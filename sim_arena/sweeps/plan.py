@@ -17,6 +17,7 @@ __all__ = ["Plan"]
 
 _VERSION = 1
 _MOST = 10_000_000  # episodes
+_COUNTABLE = 2**62  # combinations, of which a sample may be drawn
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class Plan:
         whole = prod(plan._sizes)
         if not whole:
             raise PermanentError("expected traces to play, found none: name some, or generate some")
+        if whole > _COUNTABLE:
+            raise PermanentError(f"expected fewer combinations, found {whole:.1e}")
         if asked.sample is not None and asked.sample < whole:
             drawn = random.Random(asked.sample_seed).sample(range(whole), asked.sample)  # noqa: S311 # no secret
             plan = cls(asked, plan.cases, tuple(sorted(drawn)))
@@ -115,6 +118,11 @@ class Plan:
         for start, end, cluster in self._by_cluster:
             counts[cluster] = counts.get(cluster, 0) + end - start
         return counts
+
+    @property
+    def ends(self) -> list[int]:
+        """The numbers of episodes after which another cluster plays."""
+        return [end for _, end, _ in self._by_cluster]
 
     @property
     def axes(self) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """How far a sweep is, and how long it will take."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -43,16 +43,18 @@ class Progress:
         total: episodes of the sweep
         max_failed: share of them that may fail
         done, failed: episodes that were played before, in an earlier process
+        ends: numbers of episodes after which another cluster plays, which has a speed of its own
         clock: in seconds
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 # each by its name
         self,
         total: int,
         max_failed: float = 1.0,
         *,
         done: int = 0,
         failed: int = 0,
+        ends: Iterable[int] = (),
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self.total = total
@@ -63,6 +65,7 @@ class Progress:
         self.size = 0
         self.seconds: dict[str, float] = {}
         self._allowed = max_failed * total
+        self._ends = sorted({*ends, total})
         self._clock = clock
         self._begun = clock()
         self._marks: deque[tuple[float, int]] = deque([(self._begun, done)], maxlen=_WINDOW + 1)
@@ -73,6 +76,7 @@ class Progress:
         Raises:
             TooManyFailedError: more episodes failed than the sweep allows
         """
+        before = self._end
         self.done += report.episodes
         self.failed += report.failed
         self.steps += report.steps
@@ -80,6 +84,8 @@ class Progress:
         self.size += report.size
         for stage, seconds in report.seconds.items():
             self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+        if self._end != before:  # what was measured says nothing of this cluster
+            self._marks.clear()
         self._marks.append((self._clock(), self.done))
         self.check()
 
@@ -105,9 +111,11 @@ class Progress:
 
     @property
     def remaining(self) -> float | None:
-        """Seconds to the end at this rate; None as long as there is none."""
+        """Seconds to the end at this rate; None without one, or if another cluster's comes yet."""
         rate = self.rate
-        return None if rate is None else max(0.0, (self.total - self.done) / rate)
+        if rate is None or self._end < self.total:
+            return None
+        return max(0.0, (self.total - self.done) / rate)
 
     @property
     def share(self) -> float:
@@ -120,12 +128,20 @@ class Progress:
         if self.failed:
             parts.append(f"{self.failed:,} failed")
         rate, remaining = self.rate, self.remaining
-        if rate is None or remaining is None:
+        if rate is not None:
+            parts.append(f"{rate:,.0f} a second" if rate >= 10 else f"{rate:.2g} a second")
+        if self.done >= self.total:
+            parts.append("done")
+        elif remaining is None:
             parts.append("remaining time not known yet")
         else:
-            parts.append(f"{rate:,.0f} a second" if rate >= 10 else f"{rate:.2g} a second")
-            parts.append(f"about {told(remaining)} left" if self.done < self.total else "done")
+            parts.append(f"about {told(remaining)} left")
         return ", ".join(parts)
+
+    @property
+    def _end(self) -> int:
+        """The number of episodes after which the present cluster has no more."""
+        return next((end for end in self._ends if end > self.done), self.total)
 
 
 def told(seconds: float) -> str:

@@ -60,7 +60,7 @@ def begin(sweep: Sweep, plan: Plan) -> tuple[Progress, list[int]]:
         part.num_rows - part["error"].null_count for part in sweep.read("episodes", ("error",))
     )
     done = sum(len(plan.chunks[chunk]) for chunk in finished)
-    progress = Progress(len(plan), plan.asked.max_failed, done=done, failed=failed)
+    progress = Progress(len(plan), plan.asked.max_failed, done=done, failed=failed, ends=plan.ends)
     progress.check()
     return progress, [chunk for chunk in range(len(plan.chunks)) if chunk not in finished]
 

@@ -2,7 +2,9 @@
 
 import html
 import re
+from base64 import b64decode
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from flows.agreement import Compared
 from flows.agreement import page as agreement_page
 from flows.artifacts import cell, escape, fenced, page, step_rows
+from flows.picture import picture
 from sim_arena.episode import EpisodeSpec
 from sim_arena.fidelity import Comparison, Counts, Event, Found
 
@@ -91,3 +94,18 @@ def test_a_comparison_shows_what_differs_and_nasty_names_as_text() -> None:
     assert "| 1 / 2 / 3 | 3 / 0 / 3 by 8 seeds |" in text
     assert "<script" not in text
     assert "](" not in text
+
+
+def test_a_picture_holds_names_as_text_and_the_shares_as_widths() -> None:
+    groups = {
+        '<b>&"': {"success_rate": 0.25, "episodes": 1000},
+        "never": {"success_rate": None, "episodes": 0},
+    }
+    address = picture(groups)
+    assert address is not None
+    drawn = ET.fromstring(b64decode(address.partition(",")[2]))  # noqa: S314 # our own
+    kinds = "{http://www.w3.org/2000/svg}"
+    assert [text.text for text in drawn.iter(f"{kinds}text")] == ['<b>&"', "25.0% of 1,000"]
+    _, whole, share = (float(bar.attrib["width"]) for bar in drawn.iter(f"{kinds}rect"))
+    assert share == whole / 4
+    assert picture({"never": groups["never"]}) is None

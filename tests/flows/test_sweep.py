@@ -1,5 +1,6 @@
 """The flow `sweep`, against a Prefect server."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,10 @@ def test_the_flow_gives_what_the_runner_without_prefect_gives(
     shown = artifacts(run.id)
     assert float(shown["sweep-progress"]) == 100.0
     assert "| heuristic | 4 | 100\\.0% |" in shown["sweep"]
+    assert "![Success by policy](data:image/svg+xml;base64," in shown["sweep"]
+    links = re.findall(r"\| \[(\d)\]\(http\S+/runs/task-run/(\S+)\) \|", shown["sweep"])
+    assert {int(episode) for episode, _ in links} == set(range(8))
+    assert len({run for _, run in links}) == 3
     chunks = {"episodes 0 to 2", "episodes 3 to 5", "episodes 6 to 7"}
     eventually(lambda: chunks <= {one.name for one in client.read_task_runs(limit=200)})
     assert (tmp_path / "latest").resolve() == tmp_path / "a"
@@ -70,12 +75,15 @@ def test_a_sweep_is_resumed(demo: str, tmp_path: Path) -> None:
         sweep(resume="nothing", runs_dir=str(tmp_path))
 
 
-def test_too_many_failures_fail_the_flow(demo: str, tmp_path: Path, client: Any) -> None:
+def test_too_many_failures_fail_the_flow(
+    demo: str, tmp_path: Path, client: Any, artifacts: Callable[..., dict[str, str]]
+) -> None:
     with pytest.raises(TooManyFailedError):
         sweep(traces=[demo], nodes=["nowhere.yaml"], runs_dir=str(tmp_path), run_id="bad")
     run = last_run(client)
     assert run.state.is_failed()
     assert "max_failed" in run.state.message
+    assert "failed&#58;" in artifacts(run.id)["sweep"]
     rows = rows_of(load_episodes(tmp_path / "bad", form="arrow"))
     assert all("nowhere" in row["error"] for row in rows)
 
