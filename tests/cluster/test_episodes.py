@@ -49,7 +49,7 @@ DEMOS = (
     "005-too-many-replicas",
     "007-just-over",
     "010-one-of-several",
-    "022-mixed",
+    "006-replicas-and-requests",
 )
 CLUSTERS = ("kwok", "simkube")
 
