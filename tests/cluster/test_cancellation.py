@@ -75,13 +75,14 @@ def test_a_run_on_kwok_leaves_nothing(
     prepared: Api, make_kwok: MakeSpec, kubeconfig: Path, tmp_path: Path
 ) -> None:
     before = untouched(prepared)
-    run = start(make_kwok(duration=1200, speed=2.0), kubeconfig)
+    run = start(make_kwok(duration=600, speed=2.0), kubeconfig)
     wait_until(lambda: None if namespaces(prepared) else "nothing made", 120)
     assert cancel(run).is_cancelled()
     wait_until(lambda: "namespaces left" if namespaces(prepared) else None, 60)
     wait_until(lambda: has_lease(prepared), 30)
     assert untouched(prepared) == before
-    assert Run.open(tmp_path / "runs" / str(run)).read_steps() == []  # and nothing was observed
+    steps = Run.open(tmp_path / "runs" / str(run)).read_steps()
+    assert [one["ready"] for one in steps] in ([], [None])  # and nothing was observed
 
 
 @pytest.mark.full
@@ -89,7 +90,7 @@ def test_a_run_on_simkube_leaves_nothing(
     prepared: Api, make_simkube: MakeSpec, kubeconfig: Path, tmp_path: Path
 ) -> None:
     before = untouched(prepared)
-    run = start(make_simkube(duration=1200), kubeconfig)
+    run = start(make_simkube(duration=600), kubeconfig)
     made = "simkube.io/virtual=true"
     wait_until(lambda: None if prepared.list("/api/v1/namespaces", made) else "nothing made", 120)
     assert cancel(run).is_cancelled()
