@@ -4,7 +4,18 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import catalogue, cluster, fidelity, importing, play, reported, runs, simulate, sweep
+from flows.cli import (
+    catalogue,
+    cluster,
+    compared,
+    fidelity,
+    importing,
+    play,
+    reported,
+    runs,
+    simulate,
+    sweep,
+)
 
 __all__ = ["app"]
 
@@ -46,6 +57,7 @@ app.command()(play.step)
 app.command()(play.episode)
 app.command()(sweep.sweep)
 app.command()(reported.report)
+app.command()(compared.compare)
 app.command()(play.preflight)
 app.command()(fidelity.fidelity)
 app.add_typer(cluster.app, name="cluster")

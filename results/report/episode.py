@@ -52,7 +52,7 @@ def of_an_episode(
     if missing is not None:
         return [*sections, Section("timeline", "Pods on each node", [], [missing])]
     if windows:
-        sections += [_timelines(windows, first)]
+        sections += [_timelines(windows, first, repaired=bool(rows[-1]["success"]))]
         sections += [_packing(windows)]
     return sections
 
@@ -136,7 +136,7 @@ def _line(text: object) -> str:
 # ---- the pods on each node --------------------------------------------------------------------
 
 
-def _timelines(windows: Sequence[Window], row: Row) -> Section:
+def _timelines(windows: Sequence[Window], row: Row, *, repaired: bool) -> Section:
     lines = ["Each strip shows the pods by state over the window; all share one scale."]
     cluster = row.get("cluster")
     if cluster not in {None, "embedded"}:
@@ -147,10 +147,10 @@ def _timelines(windows: Sequence[Window], row: Row) -> Section:
     shown = _shown(windows)
     strips = [_strips(one, *shown, str(row.get("deploy") or "the workload")) for one in windows]
     most = max(1, *(max(_totals(states), default=0) for one in strips for _, states in one))
-    when = [", before the repair", ", after the repair"] if len(windows) > 1 else [""]
+    when = [", before the repair", ", after the repair" if repaired else ", the last"]
     charts = [
         _chart(window["times"], rows, most, f"Step {window['step'] + 1}{told}")
-        for window, rows, told in zip(windows, strips, when, strict=True)
+        for window, rows, told in zip(windows, strips, when[: len(windows)], strict=True)
     ]
     return Section("timeline", "Pods on each node", charts, lines)
 
@@ -194,12 +194,17 @@ def _chart(times: Sequence[float], rows: _Strips, most: int, title: str) -> Char
         title=title,
         description=f"Pods by state over {span(length)}. At the end: {ends}.",
         strips=strips,
-        ticks=[(part, span(part * length)) for part in (0.0, 0.25, 0.5, 0.75, 1.0)],
+        ticks=[(time / length, span(time)) for time in _ticks(length)],
         width=round(length),
         height=_HEIGHT,
         states={state: STATES[state] for state in STATES if any(state in s.areas for s in strips)},
         table=_moments(times, rows),
     )
+
+
+def _ticks(length: float) -> list[float]:
+    """Return moments to mark on an axis: whole seconds, about a quarter apart."""
+    return sorted({*(float(round(part * length / 4)) for part in range(4)), length})
 
 
 def _added(states: Sequence[_States]) -> dict[str, list[int]]:

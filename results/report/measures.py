@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-__all__ = ["MEASURES", "Measures", "measure"]
+__all__ = ["MEASURES", "Adding", "Measures", "last_requests", "measure"]
 
 OF_EPISODES = ("played", "success", "steps_to_success", "reward", "failed")
 OF_STEPS = (
@@ -100,7 +100,7 @@ def measure(result: Run | Sweep) -> Measures:
         ResultsError: a file is damaged
     """
     measures = Measures()
-    of_episodes, of_steps = _Adding(OF_EPISODES), _Adding(OF_STEPS)
+    of_episodes, of_steps = Adding(OF_EPISODES), Adding(OF_STEPS)
     worth: dict[str, _Worth] = {}
     for part in _episodes(result):
         of_episodes.add(_measured_episodes(part))
@@ -116,6 +116,29 @@ def measure(result: Run | Sweep) -> Measures:
     measures.examples = {policy: -found[2] for policy, found in worth.items()}
     measures.sums = of_episodes.sums() | of_steps.sums()
     return measures
+
+
+def last_requests(result: Run | Sweep) -> "pa.Table":
+    """Return for each episode what a pod requests in the end; null if it did not end healthy.
+
+    Returns:
+        A table with the columns `episode`, `cpu` in mCPU and `memory` in bytes.
+
+    Raises:
+        ResultsError: a file is damaged
+    """
+    import pyarrow as pa  # noqa: PLC0415 # heavy: only who reads Parquet pays for it
+    import pyarrow.compute as pc  # noqa: PLC0415 # likewise
+
+    number = pa.float64()
+    schema = pa.schema([("episode", pa.int64()), ("cpu", number), ("memory", number)])
+    parts = [schema.empty_table()]
+    for part in _steps(result):
+        after = part.take(_ends(part)[1])
+        healthy = pc.fill_null(after["success"].cast(pa.bool_()), False)  # noqa: FBT003
+        asked = [pc.if_else(healthy, _per_pod(after, one)[0], None) for one in ("cpu", "memory")]
+        parts.append(pa.table([after["episode"], *asked], schema=schema))
+    return pa.concat_tables(parts)
 
 
 def _episodes(result: Run | Sweep) -> "Iterator[pa.Table]":
@@ -245,7 +268,7 @@ def _look_for_examples(part: "pa.Table", worth: dict[str, _Worth]) -> None:
         worth[policy] = max(worth.get(policy, found), found)
 
 
-class _Adding:
+class Adding:
     """Sums of measures by policy and trace, added up chunk by chunk."""
 
     def __init__(self, names: tuple[str, ...]) -> None:

@@ -68,9 +68,8 @@ def steps(measures: Measures) -> Section:
 def rewards(measures: Measures) -> Section:
     """Return the mean total reward of an episode."""
     found = {one: mean(measures.clusters("reward", one)) for one in measures.policies}
-    ends = [value for one in found.values() for value in (one.value, one.low, one.high)]
-    known = [0.0, *(value for value in ends if value is not None)]
-    low, high = min(known), max(known)
+    values = [one.value for one in found.values() if one.value is not None]
+    low, high = min([0.0, *values]), max([0.0, *values])
     rows = [
         [
             Cell(policy),
@@ -249,9 +248,10 @@ def _placed(estimate: Estimate, low: float, high: float) -> Bar | None:
     if estimate.value is None or high <= low or low < 0:
         return None
     ends = [
-        None if one is None else (one - low) / (high - low) for one in (estimate.low, estimate.high)
+        None if one is None else min(1.0, max(0.0, one / high))
+        for one in (estimate.low, estimate.high)
     ]
-    return Bar((estimate.value - low) / (high - low), *ends)
+    return Bar(estimate.value / high, *ends)
 
 
 def _of_a_whole(value: float | None, whole: float | None, most: float) -> Bar | None:

@@ -22,6 +22,7 @@ COMMANDS = [
     ["episode"],
     ["sweep"],
     ["report"],
+    ["compare"],
     ["preflight"],
     ["fidelity"],
     *(["cluster", name] for name in ("prepare", "clean")),

@@ -64,3 +64,21 @@ def test_a_run_without_steps_has_a_page(cli: Cli) -> None:
     Run.create("runs", "empty")
     assert cli("report").code == 0
     assert "Nothing was played yet." in Path("runs/empty/report.html").read_text("utf-8")
+
+
+def test_two_runs_are_compared_in_every_form(cli: Cli, make_spec: Any, tmp_path: Path) -> None:
+    for name, policy in (("one", "noop"), ("two", "heuristic")):
+        play(make_spec(runs_dir="runs", run_id=name, max_steps=2, policy=policy))
+    answer = cli("compare", "one", "two")
+    assert answer.code == 0
+    assert "noop -> heuristic" in answer.out
+    assert cli("compare", "one", "two", "--format", "json").json["pairs"] == 1
+    assert cli("compare", "one", "two", "--format", "md").out.startswith("# one and two\n")
+    written = cli("compare", "one", "two", "--format", "html", "--out", tmp_path / "c.html")
+    assert written.out == f"Comparison: {tmp_path / 'c.html'}\n"
+    assert "<h1" in (tmp_path / "c.html").read_text("utf-8")
+    answer = cli("compare", "one", "two", "--out", tmp_path / "c.txt")
+    assert (answer.code, "another --format" in answer.error) == (2, True)
+    play(make_spec(runs_dir="runs", run_id="seed", max_steps=1, seed=5))
+    answer = cli("compare", "one", "seed")
+    assert (answer.code, "no episode in common: the seed is 0" in answer.error) == (1, True)
