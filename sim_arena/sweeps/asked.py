@@ -187,10 +187,16 @@ def checked(given: dict[str, Any]) -> SweepSpec:
     try:
         return SweepSpec.model_validate(given)
     except ValidationError as error:
-        raise SimArenaError("; ".join(_problem(one) for one in error.errors())) from error
+        problems = dict.fromkeys(_problem(one) for one in error.errors())
+        raise SimArenaError("; ".join(problems)) from error
 
 
 def _problem(one: Any) -> str:
+    if one["loc"][0] == "seeds" and len(one["loc"]) > 1:  # one for each kind that it is not
+        return (
+            "seeds: expected 7, 0-99, a list, or {first: 0, count: 100}, of at most "
+            f"{_MOST:,} seeds from 0 on"
+        )
     place = ".".join(str(part) for part in one["loc"])
     if one["type"] == "extra_forbidden":
         return f"{place}: unknown, expected one of {', '.join(SweepSpec.model_fields)}"

@@ -102,6 +102,8 @@ def test_traces_are_found(tmp_path: Path) -> None:
         ({"traces": "t", "policy": "noop"}, "policy: unknown, expected one of traces"),
         ({"traces": "t", "seeds": "9-3"}, "ascending"),
         ({"traces": "t", "seeds": []}, "at least one seed"),
+        ({"traces": "t", "seeds": "0-99999999999"}, "at most 10,000,000 seeds"),
+        ({"traces": "t", "seeds": {"count": "many"}}, "expected 7, 0-99, a list"),
         ({"traces": "t", "rewards": ["gold"]}, "expected a reward"),
         ({"traces": "t", "clusters": ["moon"]}, "expected a cluster"),
         ({"traces": "t", "chunk": 0}, "chunk"),
