@@ -53,6 +53,7 @@ class Observation(TypedDict):
     failed: NotRequired[int | None]
     restarts: NotRequired[int | None]
     oom_killed: NotRequired[int | None]
+    evicted: NotRequired[int | None]
     throttled: NotRequired[float | None]
     reasons: NotRequired[dict[str, int] | None]
     events: NotRequired[list[str] | None]
@@ -90,6 +91,7 @@ FIELDS: tuple[Field, ...] = (
     Field("failed", "int", "pods", "in phase Failed"),
     Field("restarts", "int", "restarts", "container restarts of the present pods"),
     Field("oom_killed", "int", "kills", "containers of the present pods killed for memory"),
+    Field("evicted", "int", "pods", "evicted so far from nodes that were short of memory"),
     Field("throttled", "float", "share", "CPU time wanted and not given, mean over running pods"),
     Field(
         "reasons",

@@ -100,6 +100,8 @@ def observation_text(record: Mapping[str, Any]) -> str:
         lines.append(output.counted(seen["reasons"]))
     if seen.get("oom_killed"):
         lines.append(f"{seen['oom_killed']} killed for memory")
+    if seen.get("evicted"):
+        lines.append(f"{seen['evicted']} evicted")
     if seen.get("throttled"):
         lines.append(f"CPU throttled by {seen['throttled']:.0%}")
     return "\n".join(lines)

@@ -153,6 +153,9 @@ def _workloads(simulation: "Simulation") -> list[dict[str, Any]]:
             "ready": workload.ready,
             "pending": workload.pending,
             "total": workload.total,
+            "restarts": workload.restarts,
+            "oom_killed": workload.oom_killed,
+            "evicted": workload.evicted,
             "reasons": dict(workload.reasons),
             **({"refused": dict(workload.refused)} if workload.refused else {}),
         }
@@ -161,7 +164,7 @@ def _workloads(simulation: "Simulation") -> list[dict[str, Any]]:
 
 
 _NARROW = 100  # columns; below, the reasons would be a column of single words
-_WIDE_COLUMNS = ("Kind", "Namespace", "Name", "Ready#", "Pending#", "Total#", "Why they wait")
+_WIDE_COLUMNS = ("Kind", "Namespace", "Name", "Ready#", "Pending#", "Total#", "What is wrong")
 _NARROW_COLUMNS = ("Workload", "Ready#", "Pending#", "Total#")
 
 
@@ -191,8 +194,14 @@ def _print(moments: Sequence[dict[str, Any]]) -> None:
 
 
 def _reasons(workload: dict[str, Any]) -> dict[str, int]:
-    """Why pods wait, and why some were never made."""
-    return {**workload["reasons"], **workload.get("refused", {})}
+    """What became of containers and pods, why pods wait, and why some were never made."""
+    troubles = {
+        "killed for memory": workload["oom_killed"],
+        "restarted": workload["restarts"],
+        "evicted: the node was short of memory": workload["evicted"],
+    }
+    counted = {text: count for text, count in troubles.items() if count}
+    return {**counted, **workload["reasons"], **workload.get("refused", {})}
 
 
 def _name(workload: dict[str, Any]) -> str:

@@ -20,13 +20,14 @@ __all__ = [
     "STARTUP",
     "TIE",
     "UID",
+    "VICTIM",
     "choose",
     "draw",
     "draw_quickly",
 ]
 
 # Purposes.
-TIE, UID, PULL, STARTUP, ORDER, GARBAGE, OFFSET, NODE, ROLLOUT, RETRY = range(1, 11)
+TIE, UID, PULL, STARTUP, ORDER, GARBAGE, OFFSET, NODE, ROLLOUT, RETRY, VICTIM = range(1, 12)
 
 _MASK = 0xFFFFFFFF
 

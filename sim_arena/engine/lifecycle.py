@@ -13,7 +13,7 @@ from sim_arena.engine.choice import PULL, STARTUP, draw
 from sim_arena.engine.jit import jit, rare
 from sim_arena.engine.order import delay
 from sim_arena.engine.plugins import pod_topology_spread
-from sim_arena.engine.program import INIT, NEVER, NS, REGULAR
+from sim_arena.engine.program import ALWAYS, INIT, NEVER, NS, REGULAR, SIDECAR
 from sim_arena.engine.queue import (
     arrive,
     forget,
@@ -28,36 +28,43 @@ from sim_arena.engine.state import (
     COMPLETE,
     CRASHED,
     DOWN,
+    EVICTED,
     FAILED,
     GATED,
     GONE,
     NOWHERE,
     PENDING,
+    PROBE,
     PROMPT,
     RUNNING,
     SILENT,
     START,
     SUCCEEDED,
     SYNC,
+    TICK,
     UP,
 )
 from sim_arena.engine.timers import set_early_timer, set_timer
-from sim_arena.engine.usage import start_container
+from sim_arena.engine.usage import crash, measure, mostly_throttled, start_container
 from traces.arithmetic import UNSET
 
 __all__ = [
+    "arm_tick",
     "available",
     "bind",
     "complete",
     "count_on_node",
     "create_pod",
     "delete_pod",
+    "evict_pod",
     "finish_wait",
+    "kill_container",
     "mark_set",
     "mark_workload",
     "notice_set",
     "notice_workload",
     "probe_failed",
+    "probe_succeeded",
     "restart_container",
     "set_min_ready",
     "start_pod",
@@ -69,6 +76,10 @@ __all__ = [
 # The least delay, in ticks of `clock.serial`, until a controller has heard that a pod was bound
 # and started, or deleted.
 _NEWS = 16
+# How long a readiness probe must time out to make its container unready.
+_PROBE_PATIENCE = 10 * NS
+# A container that has run longer than this starts again at once, whatever came before.
+_FORGIVEN = 600 * NS
 # How long a controller that acts on batches of news waits for more.
 _BATCH_PERIOD = NS
 
@@ -183,7 +194,7 @@ def _lifetime(program: Any, state: Any, s: int, template: int, ordinal: int) -> 
         return UNSET
     if ordinal != UNSET and length > 1:
         number = _made_before(state, s, template, ordinal)
-    return program.lifecycles[record.first_lifecycle + number % length]
+    return program.timelines[record.first_lifecycle + number % length]
 
 
 @rare
@@ -245,6 +256,7 @@ def create_pod(program: Any, state: Any, s: int, template: int, ordinal: int, wh
         container.restarts = 0
         container.oom_killed = 0
         container.crashes = 0
+        container.probed_at = UNSET
     if record.bound != UNSET:
         bind(program, state, p, record.bound, whole)
     elif record.gated:
@@ -333,6 +345,8 @@ def start_pod(program: Any, state: Any, p: int, whole: Any) -> None:
     pod = state.pods[p]
     pod.phase = RUNNING
     pod.started = clock.now
+    if whole is not None and program.header[0].usage:
+        arm_tick(state)
     record = program.templates[pod.template]
     first = p * program.header[0].pod_containers
     for row in range(record.first_container, record.end_container):
@@ -349,20 +363,83 @@ def start_pod(program: Any, state: Any, p: int, whole: Any) -> None:
 @jit
 def _start(program: Any, state: Any, p: int, row: int, slot: int, whole: Any) -> None:
     pod = state.pods[p]
-    policy = program.templates[pod.template].restart_policy
-    if whole is not None and program.header[0].admission:
-        start_container(state, state.filled[row], p, slot, policy)
+    policy = _restart_policy(program, pod.template, row)
+    if whole is not None and program.header[0].usage:
+        measure(program, state, p, row, slot, True)
+        memory = state.containers[slot].memory
+        if program.header[0].admission:
+            start_container(state, state.filled[row], p, slot, policy, memory)
+        else:
+            start_container(state, program.containers[row], p, slot, policy, memory)
+    elif whole is not None and program.header[0].admission:
+        record = state.filled[row]
+        start_container(state, record, p, slot, policy, record.usage_memory)
+        _expect_timeout(state, record, p, slot)
     else:
-        start_container(state, program.containers[row], p, slot, policy)
+        record = program.containers[row]
+        start_container(state, record, p, slot, policy, record.usage_memory)
+        _expect_timeout(state, record, p, slot)
     if state.containers[slot].state == UP:
         pod.unready -= 1
         if pod.unready == 0:
             _become_ready(state, p)
-    elif policy == NEVER:
+    else:
+        _notice_end(program, state, p, policy, whole)
+
+
+@jit
+def _restart_policy(program: Any, template: int, row: int) -> int:
+    """Sidecars have one of their own."""
+    if program.containers[row].kind == SIDECAR:
+        return ALWAYS
+    return program.templates[template].restart_policy
+
+
+@jit
+def _expect_timeout(state: Any, record: Any, p: int, slot: int) -> None:
+    """Let a container whose usage never changes fail its probe, if it will."""
+    container = state.containers[slot]
+    if container.state == UP and record.probe and mostly_throttled(record):
+        due = state.clock[0].now + _PROBE_PATIENCE
+        set_timer(state, due, PROBE, p, slot, container.restarts)
+
+
+@jit
+def _notice_end(program: Any, state: Any, p: int, policy: int, whole: Any) -> None:
+    """See to a pod one of whose containers does not run now."""
+    if policy == NEVER:
         if _all_down(program, state, p):
             _finish(program, state, p, FAILED)
-    elif whole is not None and state.workloads[pod.workload].rolling == BATCHED:
-        sync_batched(state, pod.workload)  # a Job counts its pods' restarts
+    elif whole is not None and state.workloads[state.pods[p].workload].rolling == BATCHED:
+        sync_batched(state, state.pods[p].workload)  # a Job counts its pods' restarts
+
+
+@rare
+def kill_container(program: Any, state: Any, p: int, row: int, slot: int) -> None:
+    """Kill a running container for its use of memory; it may start again at once."""
+    pod = state.pods[p]
+    container = state.containers[slot]
+    policy = _restart_policy(program, pod.template, row)
+    if state.clock[0].now - container.started > _FORGIVEN:
+        container.crashes = 0
+    if container.ready:
+        pod.unready += 1
+    _become_unready(state, pod)
+    if crash(state, p, slot, policy):
+        _start(program, state, p, row, slot, 1)
+    else:
+        _notice_end(program, state, p, policy, 1)
+    if pod.phase == RUNNING:
+        _changed(state, pod)
+
+
+@jit
+def arm_tick(state: Any) -> None:
+    """Let the kubelets look at the next whole second."""
+    clock = state.clock[0]
+    if not clock.ticking:
+        clock.ticking = 1
+        set_timer(state, (clock.now // NS + 1) * NS, TICK, 0, 0, 0)
 
 
 @jit
@@ -457,6 +534,16 @@ def probe_failed(state: Any, p: int, slot: int, token: int) -> None:
         _changed(state, pod)
 
 
+@rare
+def probe_succeeded(state: Any, p: int, slot: int) -> None:
+    """Make a container ready again whose readiness probe is answered."""
+    pod = state.pods[p]
+    state.containers[slot].ready = 1
+    pod.unready -= 1
+    if pod.unready == 0:
+        _become_ready(state, p)
+
+
 @jit
 def restart_container(program: Any, state: Any, p: int, slot: int, token: int, whole: Any) -> None:
     """Start a crashed container again when its back-off is over."""
@@ -476,6 +563,14 @@ def complete(program: Any, state: Any, p: int) -> None:
     """End a pod that has run as long as its lifecycle data say."""
     if state.pods[p].phase == RUNNING:
         _finish(program, state, p, SUCCEEDED)
+
+
+@rare
+def evict_pod(program: Any, state: Any, p: int) -> None:
+    """End a pod in favour of the others on its node: Failed, with reason Evicted."""
+    state.workloads[state.pods[p].workload].evicted += 1
+    state.pods[p].message = EVICTED
+    _finish(program, state, p, FAILED)
 
 
 @rare

@@ -16,8 +16,9 @@ from sim_arena.engine.cronjob import sync_cronjob
 from sim_arena.engine.daemonset import sync_daemonset
 from sim_arena.engine.deployment import same_resources, sync_deployment
 from sim_arena.engine.heap import pop
-from sim_arena.engine.jit import entry, jit
+from sim_arena.engine.jit import entry, jit, rare
 from sim_arena.engine.job import sync_job
+from sim_arena.engine.kubelet import tick
 from sim_arena.engine.lifecycle import (
     available,
     complete,
@@ -55,6 +56,7 @@ from sim_arena.engine.state import (
     RETRY,
     START,
     SYNC,
+    TICK,
     State,
 )
 from sim_arena.engine.statefulset import sync_statefulset
@@ -87,7 +89,7 @@ def program_at(programs: Any, shared: int, b: int) -> Any:
         programs.static[shared],
         programs.node_extended[shared],
         programs.template_extended[shared],
-        programs.lifecycles[shared],
+        programs.timelines[shared],
         programs.terms[shared],
         programs.matches[shared],
         programs.domains[shared],
@@ -154,6 +156,7 @@ def reset_run(program: Any, state: Any, seed: int, whole: Any) -> None:
         used.scored_cpu = 0
         used.scored_memory = 0
         used.pods = 0
+        used.pressed_until = 0
         for r in range(program.header[0].extended):
             state.extended[n, r] = 0
     jobs = program.header[0].jobs
@@ -167,6 +170,7 @@ def reset_run(program: Any, state: Any, seed: int, whole: Any) -> None:
         workload.dirty = 0
         workload.sync_at = UNSET
         workload.deadline_at = UNSET
+        workload.evicted = 0
     for t in range(program.header[0].templates):
         _reset_set(program, state, t)
     if program.header[0].terms > 0:
@@ -202,6 +206,7 @@ def _reset_clock(clock: Any, seed: int) -> None:
     clock.flush_armed = 0
     clock.nominees = 0
     clock.sets = 0
+    clock.ticking = 0
     clock.status = MORE
 
 
@@ -287,11 +292,13 @@ def advance(
 
 
 @jit
-def _timers_of_one_event(program: Any, whole: Any) -> int:
+def _timers_of_one_event(program: Any, pods: int, whole: Any) -> int:
     header = program.header[0]
     most = 8 + 4 * header.pod_containers
     if whole is not None:
         most += 2 * (header.workloads + header.jobs)  # it can be news to all Jobs
+        if header.usage:  # all containers can crash, or all pods become ready
+            most += pods * (1 + header.pod_containers)
     return most
 
 
@@ -302,9 +309,9 @@ def advance_run(program: Any, state: Any, until: int, max_events: int, whole: An
     A kernel of another entry sets a run back and runs it while its arrays are at hand.
     """
     clock = state.clock[0]
-    margin = _timers_of_one_event(program, whole)
     events = 0
     while events < max_events:
+        margin = _timers_of_one_event(program, clock.pods, whole)
         if clock.timers + margin > state.timers.shape[0]:
             return FULL
         actor = CONTROL if clock.dirty > 0 else SCHEDULE
@@ -422,12 +429,21 @@ def handle(program: Any, state: Any, timer: Any, whole: Any) -> None:
         probe_failed(state, p, slot, token)
     elif kind == AVAILABLE:
         available(state, p, token)
-    elif whole is not None and kind == SYNC:
-        finish_wait(state, p)
     elif kind == FLUSH:
         flush_leftovers(program, state)
-    elif whole is not None and kind == RETRY and is_tried_again(state, p):
-        _control(program, state, p)
+    elif whole is not None:
+        _handle_more(program, state, kind, p)
+
+
+@rare
+def _handle_more(program: Any, state: Any, kind: int, thing: int) -> None:
+    """Do what the timers say that only programs beyond the core set."""
+    if kind == SYNC:
+        finish_wait(state, thing)
+    elif kind == TICK:
+        tick(program, state)
+    elif kind == RETRY and is_tried_again(state, thing):
+        _control(program, state, thing)
 
 
 @jit

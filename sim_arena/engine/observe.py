@@ -10,7 +10,7 @@ import numpy as np
 from sim_arena.engine.messages import claim_message, message
 from sim_arena.engine.program import DAEMON_SET, INIT, NS, PASSES, Program
 from sim_arena.engine.refusals import desired_daemons, refusals
-from sim_arena.engine.state import CRASHED, FAILED, GONE, PENDING, RUNNING, UP, State
+from sim_arena.engine.state import CRASHED, EVICTED, FAILED, GONE, PENDING, RUNNING, UP, State
 from sim_arena.observation import ContainerObservation, Observation
 from traces.arithmetic import UNSET
 
@@ -23,7 +23,8 @@ __all__ = ["WorkloadStatus", "observe", "status"]
 class WorkloadStatus(NamedTuple):
     """One object of the trace and its pods.
 
-    `total` counts the pods in every phase; `reasons` maps a scheduler's message to the number
+    `total` counts the pods in every phase; `restarts` and `oom_killed` are of the present pods'
+    containers, `evicted` is of all pods so far; `reasons` maps a scheduler's message to the number
     of pending pods that carry it; `refused` maps what the API server said of pods that it did not
     take to how many are missing.
     """
@@ -34,6 +35,9 @@ class WorkloadStatus(NamedTuple):
     ready: int
     pending: int
     total: int
+    restarts: int
+    oom_killed: int
+    evicted: int
     reasons: dict[str, int]
     refused: dict[str, int]
 
@@ -54,11 +58,26 @@ def status(program: Program, state: State) -> list[WorkloadStatus]:
                 ready=int(pods["ready"][present].sum()),
                 pending=int((pods["phase"][present] == PENDING).sum()),
                 total=len(present),
+                restarts=int(pods["restarts"][present].sum()),
+                oom_killed=_kills(program, state, present),
+                evicted=_evicted(program, state, w),
                 reasons=_reasons(program, state, present),
                 refused=refusals(program, state, w),
             )
         )
     return rows
+
+
+def _kills(program: Program, state: State, present: list[int]) -> int:
+    per_pod = int(program.arrays.header["pod_containers"][0])
+    slots = [p * per_pod + i for p in present for i in range(per_pod)]
+    return int(state.containers["oom_killed"][slots].sum())
+
+
+def _evicted(program: Program, state: State, w: int) -> int:
+    """Count the evictions of a workload's pods; those of a CronJob's Jobs are its own."""
+    owned = program.arrays.workloads["owner"] == w
+    return int(state.workloads["evicted"][: len(owned)][owned].sum())
 
 
 def _reasons(program: Program, state: State, pods: list[int]) -> dict[str, int]:
@@ -110,6 +129,7 @@ def observe(program: Program, state: State, ref: WorkloadRef) -> Observation:
         failed=int((pods["phase"] == FAILED).sum()),
         restarts=int(pods["restarts"].sum()),
         oom_killed=sum(c["oom_killed"] or 0 for c in containers),
+        evicted=_evicted(program, state, w),
         throttled=max(throttled) if throttled else None,
         reasons=_reasons(program, state, [int(p) for p in present]) | refused,
         events=[*_events(program, state, present, pods), *(["FailedCreate"] if refused else [])],
@@ -164,8 +184,8 @@ def _containers(
             continue
         name = int(container["name"])
         states = state.containers[_slots(program, state, present, name)]
-        up = state.containers[_slots(program, state, running, name)]["state"] == UP
-        described.append(_container(program, container, states, bool(up.any())))
+        up = state.containers[_slots(program, state, running, name)]
+        described.append(_container(program, container, states, up[up["state"] == UP]))
     return described
 
 
@@ -185,26 +205,38 @@ def _slots(program: Program, state: State, pods: Any, name: int) -> Any:
     return (pods * program.arrays.header["pod_containers"][0] + slots)[found]
 
 
-def _container(program: Program, container: Any, states: Any, up: bool) -> ContainerObservation:
-    limit = int(container["cpu_limit"])
-    wanted = int(container["usage_cpu"])
+def _container(program: Program, container: Any, states: Any, running: Any) -> ContainerObservation:
+    used = _used(program, container, running)
     return ContainerObservation(
         name=program.container_names[container["name"]],
         cpu_request=_set(container["cpu_request"]),
         memory_request=_set(container["memory_request"]),
-        cpu_limit=_set(limit),
+        cpu_limit=_set(container["cpu_limit"]),
         memory_limit=_set(container["memory_limit"]),
-        cpu_usage=(wanted if limit == UNSET else min(wanted, limit)) if up else None,
-        memory_usage=int(container["usage_memory"]) if up else None,
+        cpu_usage=used[0],
+        memory_usage=used[1],
         restarts=int(states["restarts"].sum()),
         oom_killed=int(states["oom_killed"].sum()),
-        throttled=_throttled(container) if up else None,
+        throttled=used[2],
     )
 
 
-def _throttled(container: Any) -> float:
+def _used(
+    program: Program, container: Any, running: Any
+) -> tuple[int | None, int | None, float | None]:
+    """Return the mean of cpu and memory that is used, and the share of CPU time that is missing."""
+    if not len(running):
+        return None, None, None
+    if program.arrays.header["usage"][0]:
+        given, wanted = (int(running[name].sum(dtype=np.int64)) for name in ("given", "wanted"))
+        memory = int(running["memory"].sum())
+        short = 0.0 if given >= wanted else 1.0 - given / wanted
+        return given // len(running), memory // len(running), short
     limit, wanted = int(container["cpu_limit"]), int(container["usage_cpu"])
-    return 0.0 if limit == UNSET or wanted <= limit else 1.0 - limit / wanted
+    memory = int(container["usage_memory"])
+    if limit == UNSET or wanted <= limit:
+        return wanted, memory, 0.0
+    return limit, memory, 1.0 - limit / wanted
 
 
 def _set(value: Any) -> int | None:
@@ -214,8 +246,10 @@ def _set(value: Any) -> int | None:
 def _events(program: Program, state: State, present: Any, pods: Any) -> list[str]:
     """Return the reasons that `kubectl get events` would show of the present pods."""
     reasons = []
-    if (pods["message"] != 0).any():
+    if ((pods["message"] != 0) & (pods["phase"] == PENDING)).any():
         reasons.append("FailedScheduling")
+    if (pods["message"] == EVICTED).any():
+        reasons.append("Evicted")
     per_pod = int(program.arrays.header["pod_containers"][0])
     templates = program.arrays.templates[pods["template"]]
     own = np.arange(per_pod) < (templates["end_container"] - templates["first_container"])[:, None]

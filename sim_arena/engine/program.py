@@ -185,6 +185,7 @@ HEADER = _record(
     ("admission", "i8"),  # whether the API server may change or refuse a pod
     ("budgets", "i8"),  # whether there are PodDisruptionBudgets
     ("claims", "i8"),  # whether pods have claims for volumes
+    ("usage", "i8"),  # whether a container's usage has a profile: see kubelet.py
     ("rule_objects", "i8"),
     ("pod_containers", "i8"),  # most containers in one pod
     ("image_pull_delay", "i8"),
@@ -246,6 +247,7 @@ TEMPLATE = _record(
     ("own_claims", "i8"),  # each pod has claims of its own, which nobody binds
     ("needed_class", "i8"),  # the PriorityClass without which it is refused, or UNSET
     ("daemon", "i8"),  # UNSET, or of a DaemonSet the row of `static` with the nodes it runs on
+    ("bears_pressure", "i8"),  # tolerates the taint of a node that is short of memory
     ("evenly_spread", "i8"),  # default spreading applies, and no node has a label for it
 )
 CONTAINER = _record(
@@ -253,8 +255,12 @@ CONTAINER = _record(
     ("kind", "i8"),
     ("name", "i8"),
     ("probe", "i8"),
-    ("usage_cpu", "i8"),
+    ("usage_cpu", "i8"),  # what it uses always; what varies comes on top, see usage.py
     ("usage_memory", "i8"),
+    ("first_cpu", "i8"),  # in `timelines`: the terms of its profile
+    ("end_cpu", "i8"),
+    ("first_memory", "i8"),
+    ("end_memory", "i8"),
     ("cpu_request", "i8"),
     ("cpu_limit", "i8"),
     ("memory_request", "i8"),
@@ -374,7 +380,8 @@ class Arrays(NamedTuple):
     static: Any  # [mask, node]: see `STATIC`
     node_extended: Any  # [node, resource]
     template_extended: Any  # [template, resource]
-    lifecycles: Any  # nanoseconds from Running to Succeeded; UNSET: never
+    timelines: Any  # nanoseconds from Running to Succeeded, UNSET: never; behind all of these
+    # the terms of usage profiles
     terms: Any
     matches: Any  # [row, template]: whether a template's pods match
     domains: Any  # [key, node]: number of the node's topology domain, UNSET without the label

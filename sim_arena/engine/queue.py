@@ -11,7 +11,7 @@ from typing import Any
 
 from sim_arena.engine.heap import pop, push
 from sim_arena.engine.jit import jit, rare
-from sim_arena.engine.program import NS, REQUIRED_ANTI
+from sim_arena.engine.program import NS, REQUIRED_ANTI, TAINTED
 from sim_arena.engine.state import ACTIVE, BACKOFF, FLUSH, NOWHERE, PENDING, WAITING
 from sim_arena.engine.timers import set_timer
 from traces.arithmetic import UNSET
@@ -25,6 +25,7 @@ __all__ = [
     "wake_after_bind",
     "wake_after_release",
     "wake_for_claim",
+    "wake_for_taint",
     "withdraw",
 ]
 
@@ -160,6 +161,19 @@ def wake_for_claim(program: Any, state: Any, claim: int) -> None:
         p = state.lists[i].waiting
         pod = state.pods[p]
         if pod.rejected_claims and _names(program, pod.template, claim):
+            _retry(program, state, p)
+        else:
+            i += 1
+
+
+@rare
+def wake_for_taint(program: Any, state: Any) -> None:
+    """Retry the pods that wait for a node to lose its taint of memory pressure."""
+    i = 0
+    while i < state.clock[0].waiting:
+        p = state.lists[i].waiting
+        bears = program.templates[state.pods[p].template].bears_pressure
+        if state.rejections[p, TAINTED] > 0 and not bears:
             _retry(program, state, p)
         else:
             i += 1

@@ -12,6 +12,7 @@ from sim_arena.engine.jit import jit, rare
 from sim_arena.engine.plugins import (
     node_ports,
     node_resources_fit,
+    taint_toleration,
 )
 from sim_arena.engine.program import (
     LACKS_KEY,
@@ -84,7 +85,7 @@ def count_rejection(program: Any, state: Any, p: int, n: int, first: int) -> Non
     pod = state.pods[p]
     row = state.rejections[p]
     record = program.templates[pod.template]
-    static = program.static[record.mask, n].reason
+    static = taint_toleration.static_reason(program, state, pod.template, n)
     if record.daemon != UNSET and pod.ordinal != n:
         row[first + NOT_NAMED] += 1
     elif static != PASSES and static != UNDECLARED:  # that filter comes last
@@ -115,7 +116,7 @@ def passes(program: Any, state: Any, p: int, n: int) -> bool:
     if program.templates[template].daemon != UNSET and state.pods[p].ordinal != n:
         return False
     return (
-        program.static[program.templates[template].mask, n].reason == PASSES
+        taint_toleration.static_reason(program, state, template, n) == PASSES
         and node_ports.are_free(program, state, template, n)
         and node_resources_fit.fits(program, state, template, n)
         and state.room[n].verdict == PASSES
@@ -131,7 +132,7 @@ def blames_preemptable(program: Any, state: Any, p: int, n: int) -> bool:
     template = state.pods[p].template
     if program.templates[template].daemon != UNSET and state.pods[p].ordinal != n:
         return False
-    static = program.static[program.templates[template].mask, n].reason
+    static = taint_toleration.static_reason(program, state, template, n)
     if static != PASSES and static != UNDECLARED:
         return False
     if not node_ports.are_free(program, state, template, n):

@@ -12,6 +12,7 @@ import numpy as np
 from sim_arena.engine import loop
 from sim_arena.engine.glance import MESSAGES, glances, room_for
 from sim_arena.engine.observe import WorkloadStatus, observe, status
+from sim_arena.engine.overcommitted import overcommitted_nodes
 from sim_arena.engine.program import NS, Program
 from sim_arena.engine.refusals import refused_pods
 from sim_arena.engine.stack import stack
@@ -224,5 +225,9 @@ class Simulation:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Everything that is not modelled, by name, and the bare pods refused so far."""
-        return (*self.program.warnings, *refused_pods(self.program, self.state))
+        """Everything that is not modelled, by name, the bare pods refused so far, and full nodes."""
+        return (
+            *self.program.warnings,
+            *refused_pods(self.program, self.state),
+            *overcommitted_nodes(self.program, self.state),
+        )

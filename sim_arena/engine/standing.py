@@ -14,6 +14,7 @@ from sim_arena.engine.plugins import (
     node_resources_balanced_allocation,
     node_resources_fit,
     pod_topology_spread,
+    taint_toleration,
 )
 from sim_arena.engine.program import PASSES
 from sim_arena.engine.state import NO_ROOM, STALE
@@ -58,7 +59,7 @@ def renew(program: Any, state: Any, row: int, template: int, first: int, end: in
 def _standing(program: Any, state: Any, template: int, n: int) -> int:
     """Return the weighted sum of a node's scores that change with the node only, or `NO_ROOM`."""
     record = program.templates[template]
-    if program.static[record.mask, n].reason != PASSES:
+    if taint_toleration.static_reason(program, state, template, n) != PASSES:
         return NO_ROOM
     if not node_resources_fit.fits(program, state, template, n):
         return NO_ROOM

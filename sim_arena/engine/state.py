@@ -31,10 +31,12 @@ PENDING, RUNNING, SUCCEEDED, FAILED, GONE = range(5)
 NOWHERE, ACTIVE, BACKOFF, WAITING = range(4)
 # What the PodScheduled condition says.
 SILENT, UNSCHEDULABLE, GATED, NO_NODES, NOMINATED, MISSING_CLAIM, UNBOUND_CLAIM = range(7)
+# Or, of a Failed pod, why it is that.
+EVICTED = 7
 # States of a container.
 CREATED, UP, CRASHED, DOWN = range(4)
 # Kinds of timer.
-START, COMPLETE, RESTART, PROBE, AVAILABLE, FLUSH, RETRY, SYNC = range(8)
+START, COMPLETE, RESTART, PROBE, AVAILABLE, FLUSH, RETRY, SYNC, TICK = range(9)
 # Whether a workload's controller hears of its pods: not, within the moment, or once a second.
 DEAF, PROMPT, BATCHED = range(3)
 # How a Job stands with a pod: not its own any more, to be counted, counted.
@@ -72,6 +74,7 @@ CLOCK = _record(
     ("changes", "i8"),  # how often what the filters look at has changed
     ("nominees", "i8"),
     ("sets", "i8"),
+    ("ticking", "i8"),  # whether the kubelets' next second is set
     ("status", "i8"),
 )
 NODE_STATE = _record(
@@ -80,6 +83,7 @@ NODE_STATE = _record(
     ("scored_cpu", "i8"),  # with the scheduler's defaults for containers without requests
     ("scored_memory", "i8"),
     ("pods", "i8"),
+    ("pressed_until", "i8"),  # until when it has the taint of memory pressure; 0: it has none
 )
 # One row a template. A ReplicaSet of a Deployment has the row of its template; a StatefulSet's
 # or ReplicaSet's own pods, and a bare Pod, have the row of the object's first template. The Jobs
@@ -120,6 +124,7 @@ WORKLOAD_STATE = _record(
     ("dirty", "i8"),
     ("due", "i8"),
     ("sync_at", "i8"),  # when its controller looks at it again by itself, or UNSET
+    ("evicted", "i8"),  # pods, so far
     # Of a Job.
     ("started", "i8"),
     ("deadline_at", "i8"),  # when it is overdue, if it is to be looked at then
@@ -192,11 +197,16 @@ POD_STATE = _record(
     ("failures", "i8"),  # of the pods in whose place it is
 )
 CONTAINER_STATE = _record(
-    ("state", "i8"),
-    ("ready", "i8"),
-    ("restarts", "i8"),
-    ("oom_killed", "i8"),
-    ("crashes", "i8"),  # since the back-off was last reset
+    ("state", "i4"),
+    ("ready", "i4"),
+    ("restarts", "i4"),
+    ("oom_killed", "i4"),
+    ("crashes", "i4"),  # since the back-off was last reset
+    # For programs whose usage has profiles: as it was read last. See kubelet.py.
+    ("probed_at", "i4"),  # the second since which probes say other than `ready`, or UNSET
+    ("wanted", "i4"),  # milli-CPU
+    ("given", "i4"),
+    ("memory", "i8"),
     ("started", "i8"),
 )
 # Room for one scheduling cycle: by node, by domain, and by place in the list of feasible nodes.

@@ -31,20 +31,23 @@ SHORT: dict[Resource, str] = {"cpu": "cpu", "memory": "mem"}
 
 @pure
 def heuristic(obs: Observation, deploy: str) -> Action:
-    """Act on what keeps the pods from being ready: kills, throttling, the scheduler's reason.
+    """Act on what keeps the pods from being ready: kills, evictions, throttling, the scheduler.
 
     In this order:
 
     - more pods than the nodes have slots for: remove those beyond
     - a container killed for memory: double its limit
+    - pods evicted from nodes short of memory: request what the container uses
     - a container throttled: raise its limit to what it wants to use
     - pods pending for cpu or memory: lower the request of the container that asks for most, as
-      far as it takes; or remove the replicas that do not fit, if the nodes are full
+      far as it takes; or remove the replicas that do not fit, if the nodes are full, or it uses
+      the memory
     - anything else, such as a taint: nothing, because no edit of resources helps
     """
     return (
         _too_many_pods(obs, deploy)
         or _killed(obs, deploy)
+        or _evicted(obs, deploy)
         or _throttled(obs, deploy)
         or _pending(obs, deploy)
         or Action(type="noop", deploy=deploy)
@@ -62,14 +65,37 @@ def _too_many_pods(obs: Observation, deploy: str) -> Action | None:
 
 
 def _killed(obs: Observation, deploy: str) -> Action | None:
-    """Double the memory limit of the container that was killed most often."""
+    """Double the memory limit of the container that was killed most often.
+
+    One without a limit was killed because its node had no more: it has to ask for what it uses.
+    """
     worst = max(obs.get("containers") or [], key=_kills, default=None)
     if worst is None or not _kills(worst):
         return None
     limit = worst["memory_limit"]
     if limit is None:
-        return _action("bump_mem_small", deploy, worst["name"], "memory", STEPS["memory"])
+        return _ask_for_usage(worst, deploy)
     return _action("bump_mem_limit", deploy, worst["name"], "memory", max(limit, STEPS["memory"]))
+
+
+def _evicted(obs: Observation, deploy: str) -> Action | None:
+    """Let the container that uses most beyond its request ask for what it uses.
+
+    So the scheduler leaves room for it, and the kubelet evicts others first.
+    """
+    containers = obs.get("containers")
+    if not obs.get("evicted") or not containers:
+        return None
+    worst = max(containers, key=_beyond)
+    if _beyond(worst) <= 0 and any(one["memory_usage"] is not None for one in containers):
+        return None
+    return _ask_for_usage(worst, deploy)
+
+
+def _ask_for_usage(container: ContainerObservation, deploy: str) -> Action:
+    """Raise a memory request to what is used, or by a step where that is unknown or less."""
+    step = max(_rounded_up(_beyond(container), UNITS["memory"]), STEPS["memory"])
+    return _action("bump_mem_small", deploy, container["name"], "memory", step)
 
 
 def _throttled(obs: Observation, deploy: str) -> Action | None:
@@ -99,7 +125,7 @@ def _pending(obs: Observation, deploy: str) -> Action | None:
     biggest = max(obs.get("containers") or [], key=lambda one: _request(one, resource))
     excess = _rounded_up(fit.excess(), UNITS[resource])
     lowest = _request(biggest, resource) - excess
-    if fit.nodes_are_full(_free_slots(obs), _missing(obs)) or lowest < FLOORS[resource]:
+    if fit.nodes_are_full(_free_slots(obs), _missing(obs)) or lowest < _floor(biggest, resource):
         return _scale_down(obs, deploy, _missing(obs))
     kind = f"reduce_{SHORT[resource]}_small"
     return _action(kind, deploy, biggest["name"], resource, excess)
@@ -152,6 +178,12 @@ class _Fit:
         return self.placed > 0 and self.free < FULL * self.pod and slots != missing
 
 
+def _floor(container: ContainerObservation, resource: Resource) -> int:
+    """Return the least that a container should ask for: memory that it uses has to be there."""
+    used = container["memory_usage"] if resource == "memory" else None
+    return max(FLOORS[resource], used or 0)
+
+
 def _scale_down(obs: Observation, deploy: str, count: int) -> Action | None:
     """Remove replicas, though never the last one."""
     step = min(count, _desired(obs) - 1, int(STEP_BOUNDS["replicas"][1]))
@@ -189,6 +221,12 @@ def _free_slots(obs: Observation) -> int | None:
 
 def _kills(container: ContainerObservation) -> int:
     return container["oom_killed"] or 0
+
+
+def _beyond(container: ContainerObservation) -> int:
+    """Return the memory that is used beyond the request; 0 where nobody knows."""
+    used = container["memory_usage"]
+    return 0 if used is None else used - _request(container, "memory")
 
 
 def _throttling(container: ContainerObservation) -> float:

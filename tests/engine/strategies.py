@@ -171,6 +171,26 @@ def containers(draw: st.DrawFn, name: str) -> Json:
     return made
 
 
+_seconds = st.integers(1, 90).map("{}s".format)
+_memory = st.sampled_from(["0", "30Mi", "150Mi", "400Mi", "2Gi", "9Gi"])
+_cpu = st.sampled_from(["0", "100m", "700m", "3", "20"])
+
+
+def _parts(amounts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """One part of a profile; the engine looks at nodes as soon as there is one."""
+    return st.one_of(
+        st.builds("constant({})".format, amounts),
+        st.builds("ramp({}, {}, {})".format, amounts, amounts, _seconds),
+        st.builds("diurnal({}, {}, {})".format, amounts, amounts, st.just("40s")),
+        st.builds("spike({}, {}, {}, 7s, 20s)".format, amounts, amounts, _seconds),
+        st.builds("series({}, {}, {}, {})".format, _seconds, amounts, amounts, amounts),
+        st.builds("shared({} + ramp(0, {}, {}))".format, amounts, amounts, _seconds),
+    )
+
+
+profiles = st.builds("cpu={}, memory={} + {}".format, _parts(_cpu), _memory, _parts(_memory))
+
+
 @st.composite
 def pod_templates(draw: st.DrawFn, *, controlled: bool) -> Json:
     spec: Json = {"containers": [draw(containers("app"))]}
@@ -213,6 +233,8 @@ def pod_templates(draw: st.DrawFn, *, controlled: bool) -> Json:
             },
         )
     )
+    if draw(st.integers(0, 5)) == 0:
+        annotations["usage.sim-arena.io/app"] = draw(profiles)
     labels = draw(st.sampled_from(LABELS))
     return {"metadata": {"labels": labels, "annotations": annotations}, "spec": spec}
 

@@ -76,7 +76,7 @@ def test_bare_pods() -> None:
         for entries in by_hash.values()
         for entry in entries
     ]
-    for pod, lifetime in zip(alive(simulation), simulation.program.arrays.lifecycles, strict=True):
+    for pod, lifetime in zip(alive(simulation), simulation.program.arrays.timelines, strict=True):
         assert int(pod["lifetime"]) == int(lifetime)
     assert 0 < len(ended) <= sum("Finished" in entry for entry in known)
 

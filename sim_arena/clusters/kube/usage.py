@@ -11,6 +11,8 @@ __all__ = ["usage_trouble"]
 def usage_trouble(trace: Trace, ref: WorkloadRef) -> list[str]:
     """Return which containers of a workload, as it is applied last, use more than their limits.
 
+    Of usage that varies, the most that one replica could come to counts.
+
     They would be killed or throttled where usage is real. KWOK's pods use nothing: there such a
     workload looks healthy, whether it is or not.
     """
@@ -22,10 +24,10 @@ def usage_trouble(trace: Trace, ref: WorkloadRef) -> list[str]:
     found = []
     for container in template["spec"]["containers"]:
         limits = (container.get("resources") or {}).get("limits") or {}
-        cpu, memory = usage_of(annotations, container["name"])
+        usage = usage_of(annotations, container["name"], regular=True)
         name = container["name"]
-        if "memory" in limits and memory > parse_memory(str(limits["memory"])):
+        if "memory" in limits and usage.memory.most > parse_memory(str(limits["memory"])):
             found.append(f"{name} uses more memory than its limit")
-        if "cpu" in limits and cpu > parse_cpu(str(limits["cpu"])):
+        if "cpu" in limits and usage.cpu.most > parse_cpu(str(limits["cpu"])):
             found.append(f"{name} uses more CPU than its limit")
     return found

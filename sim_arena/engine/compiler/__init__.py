@@ -139,7 +139,8 @@ class _Compiler:
         header["rule_objects"] = self.rules.objects
         header["images"] = bool(self.images)
         header["jobs"] = len(cronjobs.rows)
-        reasons = ("looks_at_pods", "images", "admission", "budgets", "claims")
+        header["usage"] = templates.watched
+        reasons = ("looks_at_pods", "images", "admission", "budgets", "claims", "usage")
         beyond = any(row["kind"] > STATEFUL_SET for row in workloads)
         header["whole"] = beyond or any(header[reason][0] for reason in reasons)
         if not header["whole"][0]:  # no pod looks at the rules, and the core knows none
@@ -161,6 +162,7 @@ class _Compiler:
             "pod_startup_jitter",
         ):
             header[name] = getattr(self.parameters, name) * _MS
+        timelines = np.array(templates.timelines(), np.int64)
         arrays = Arrays(
             header=header,
             nodes=as_records(
@@ -173,7 +175,7 @@ class _Compiler:
             static=_static(templates, len(self.nodes)),
             node_extended=_table([n.extended for n in self.nodes], extended),
             template_extended=_table(templates.extended, extended),
-            lifecycles=np.array(templates.lifecycles, np.int64),
+            timelines=timelines,
             terms=as_records(terms.rows, TERM),
             matches=_matrix(terms.matches, len(templates.rows), np.int8),
             domains=terms.domains(),

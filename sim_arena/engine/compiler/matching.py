@@ -24,6 +24,7 @@ from sim_arena.engine.program import (
 from sim_arena.nodes import Node, Taint
 
 __all__ = [
+    "bears_pressure",
     "matches_selection",
     "matches_terms",
     "named_nodes",
@@ -41,6 +42,7 @@ Object = Mapping[str, Any]
 
 _NUMBER = re.compile(r"[+-]?[0-9]+")
 _KEEPING = ("NoSchedule", "NoExecute")
+_PRESSURE = Taint("node.kubernetes.io/memory-pressure", "", "NoSchedule")
 _CORDON = Taint("node.kubernetes.io/unschedulable", "", "NoSchedule")
 # What the API server adds to every pod (admission plugin DefaultTolerationSeconds).
 _DEFAULT_TOLERATIONS: tuple[Object, ...] = tuple(
@@ -158,6 +160,11 @@ def _covers(toleration: Object, taint: Taint) -> bool:
     if toleration.get("operator") == "Exists":
         return True
     return bool(toleration.get("key")) and str(toleration.get("value") or "") == taint.value
+
+
+def bears_pressure(spec: Object) -> bool:
+    """Say whether a pod may go to a node that is short of memory."""
+    return tolerates(spec.get("tolerations") or (), _PRESSURE)
 
 
 def tolerates_all(spec: Object, node: Node) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 
 from sim_arena.engine.compiler.daemons import as_daemon, node_uses
 from sim_arena.engine.compiler.matching import (
+    bears_pressure,
     node_mask,
     preference,
     required_features,
@@ -18,7 +19,7 @@ from sim_arena.engine.compiler.matching import (
 from sim_arena.engine.compiler.rewriting import rewritten
 from sim_arena.engine.compiler.selectors import label_selector
 from sim_arena.engine.compiler.terms import PodTemplate
-from sim_arena.engine.compiler.usage import usage_of
+from sim_arena.engine.compiler.usage import OURS, usage_of
 from sim_arena.engine.program import ALWAYS, INIT, NEVER, ON_FAILURE, REGULAR, SIDECAR
 from traces import TraceError, WorkloadRef, pod_template
 from traces.arithmetic import UNSET
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from sim_arena.engine.compiler.images import Images
     from sim_arena.engine.compiler.surroundings import Surroundings
     from sim_arena.engine.compiler.unmodelled import Unmodelled
+    from sim_arena.engine.compiler.usage import Profile
     from sim_arena.engine.compiler.volumes import Volumes
     from sim_arena.nodes import Node
 
@@ -79,6 +81,8 @@ class Templates:
         self.rows: list[dict[str, int]] = []
         self.containers: list[dict[str, int]] = []
         self.lifecycles: list[int] = []
+        self.profiles: list[int] = []
+        self.watched = False
         self.claims: list[int] = []
         self.masks: list[list[int]] = []
         self.selections: list[Object] = []
@@ -179,6 +183,7 @@ class Templates:
         self._unmodelled.note_pod(ref, spec)
         first = len(self.containers)
         self._add_containers(ref, spec, metadata.get("annotations") or {})
+        self._note_unused(ref, spec, metadata.get("annotations") or {})
         first_lifecycle = len(self.lifecycles)
         self.lifecycles.extend(lifetimes)
         first_claim = len(self.claims)
@@ -222,6 +227,7 @@ class Templates:
                 "namespace": self._rules.namespace(ref.namespace),
                 "limits": defaults.row,
                 "limits_object": self._rules.limits_object(ref.namespace),
+                "bears_pressure": int(bears_pressure(spec)),
                 "needed_class": self._needed_class(spec, order),
                 "first_claim": first_claim,
                 "end_claim": len(self.claims),
@@ -260,6 +266,16 @@ class Templates:
         for container in spec["containers"]:
             self._add_container(ref, number, container, REGULAR, annotations)
 
+    def _note_unused(self, ref: WorkloadRef, spec: Object, annotations: Object) -> None:
+        """Note usage that is written down for a container that there is not."""
+        kept = [c for c in spec.get("initContainers") or () if c.get("restartPolicy") == "Always"]
+        names = {OURS + str(container["name"]) for container in (*kept, *spec["containers"])}
+        for key in annotations:
+            if key.startswith(OURS) and key not in names:
+                self._unmodelled.note(
+                    f"{ref}: annotation {key} names no container that runs: it is left out"
+                )
+
     def _add_container(
         self, ref: WorkloadRef, template: int, container: Object, kind: int, annotations: Object
     ) -> None:
@@ -267,14 +283,17 @@ class Templates:
         requests = resources.get("requests") or {}
         limits = resources.get("limits") or {}
         name = str(container["name"])
-        cpu, memory = usage_of(annotations, name)
+        usage = usage_of(annotations, name, regular=kind == REGULAR)
+        self.watched |= kind != INIT and (usage.cpu.watched or usage.memory.watched)
         row = {
             "template": template,
             "kind": kind,
             "name": self.names[name],
             "probe": int(bool(container.get("readinessProbe"))),
-            "usage_cpu": cpu if kind == REGULAR else 0,
-            "usage_memory": memory if kind == REGULAR else 0,
+            "usage_cpu": usage.cpu.constant,
+            "usage_memory": usage.memory.constant,
+            **self._profile("cpu", usage.cpu),
+            **self._profile("memory", usage.memory),
             "cpu_request": _cpu(requests),
             "cpu_limit": _cpu(limits),
             "memory_request": _memory(requests),
@@ -288,6 +307,20 @@ class Templates:
                     f"the API server would refuse it, the engine does not"
                 )
         self.containers.append(row)
+
+    def _profile(self, resource: str, profile: Profile) -> dict[str, int]:
+        """Take a profile in; its place counts from the first number of all profiles."""
+        first = len(self.profiles)
+        self.profiles += profile.numbers()
+        return {f"first_{resource}": first, f"end_{resource}": len(self.profiles)}
+
+    def timelines(self) -> list[int]:
+        """Return the lifetimes of pods, and behind them the profiles of usage."""
+        for row in self.containers:
+            for resource in ("cpu", "memory"):
+                row[f"first_{resource}"] += len(self.lifecycles)
+                row[f"end_{resource}"] += len(self.lifecycles)
+        return [*self.lifecycles, *self.profiles]
 
     def _mask(self, spec: Object) -> int:
         affinity = (spec.get("affinity") or {}).get("nodeAffinity")

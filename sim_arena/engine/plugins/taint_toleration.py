@@ -1,6 +1,6 @@
-"""TaintToleration: the score.
+"""TaintToleration: the score, and the one taint that comes and goes while a program runs.
 
-Its filter does not change while a program runs: see the compiler.
+For all other taints the filter is decided when a trace is compiled.
 
 Source: Kubernetes `pkg/scheduler/framework/plugins/tainttoleration/taint_toleration.go`.
 """
@@ -11,11 +11,26 @@ from typing import Any
 
 from sim_arena.engine.jit import jit
 from sim_arena.engine.plugins.normalize import default_normalize
+from sim_arena.engine.program import OTHER_LABELS, PASSES, TAINTED, UNDECLARED
 from sim_arena.engine.state import FEASIBLE, RAW
 
-__all__ = ["WEIGHT", "normalize", "score"]
+__all__ = ["WEIGHT", "normalize", "score", "static_reason"]
 
 WEIGHT = 3
+
+
+@jit
+def static_reason(program: Any, state: Any, template: int, n: int) -> int:
+    """Return why a filter rejects a node whatever runs there; `PASSES`.
+
+    It is a static filter, or the taint that a node short of memory bears (see eviction.py).
+    """
+    record = program.templates[template]
+    reason = program.static[record.mask, n].reason
+    if state.nodes[n].pressed_until > 0 and not record.bears_pressure:
+        if reason == PASSES or reason == OTHER_LABELS or reason == UNDECLARED:
+            return TAINTED
+    return reason
 
 
 @jit

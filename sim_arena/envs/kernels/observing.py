@@ -71,6 +71,9 @@ def _see_pods(tables: Any, own: Any, program: Any, state: Any, b: int) -> Any:
         seen.restarts = 0
         seen.oom_killed = 0
         seen.up = 0
+        seen.wanted = 0
+        seen.given = 0
+        seen.memory = 0
     w = tables.questions[own.episodes[b].problem].workload
     ready, pending, total, failed, restarts = 0, 0, 0, 0, 0
     for p in range(state.clock[0].pods):
@@ -94,7 +97,29 @@ def _see_pods(tables: Any, own: Any, program: Any, state: Any, b: int) -> Any:
     _count(tables, row, columns.total, total)
     _count(tables, row, columns.failed, failed)
     _count(tables, row, columns.restarts, restarts)
+    if program.header[0].usage:
+        _see_evictions(tables, own, program, state, b, w)
     return _see_usage(tables, own, program, b, ready, pending, failed)
+
+
+@rare
+def _see_evictions(tables: Any, own: Any, program: Any, state: Any, b: int, w: int) -> None:
+    """Write how many pods were evicted, and what the containers use on average."""
+    evicted = 0
+    for owned in range(program.header[0].workloads + program.header[0].jobs):
+        if program.workloads[owned].owner == w:
+            evicted += state.workloads[owned].evicted
+    columns = tables.columns[0]
+    _count(tables, own.rows[b], columns.evicted, evicted)
+    for slot in range(own.episodes[b].slots):
+        seen = own.slots[b, slot]
+        flag = columns.containers + slot * columns.stride
+        if seen.up:
+            seen.cpu_usage = scaled(seen.given // seen.up, tables.scales[flag + columns.cpu_usage])
+            at = flag + columns.memory_usage
+            seen.memory_usage = scaled(seen.memory // seen.up, tables.scales[at])
+            short = 0.0 if seen.given >= seen.wanted else 1.0 - seen.given / seen.wanted
+            seen.throttled = scaled(short, 0.0)
 
 
 @jit
@@ -190,7 +215,10 @@ def _see_containers(own: Any, program: Any, state: Any, b: int, p: int) -> None:
         seen.restarts += container.restarts
         seen.oom_killed += container.oom_killed
         if pod.phase == RUNNING and container.state == UP:
-            seen.up = 1
+            seen.up += 1
+            seen.wanted += container.wanted
+            seen.given += container.given
+            seen.memory += container.memory
 
 
 @jit
@@ -212,8 +240,12 @@ def _see_usage(
         if not seen.up:
             cpu_usage = UNSET
         elif cpu_usage != UNSET:
-            cpu_usage += used_cpu(record)
-            memory_usage += record.usage_memory
+            if program.header[0].usage:
+                cpu_usage += seen.given // seen.up
+                memory_usage += seen.memory // seen.up
+            else:
+                cpu_usage += used_cpu(record)
+                memory_usage += record.usage_memory
         if seen.up:
             throttled = max(throttled, seen.throttled)
         _write_usage(tables, row, columns.containers + slot * columns.stride, seen)

@@ -55,10 +55,14 @@ SLOT = np.dtype(
         ("place", "i4"),  # in a pod
         ("restarts", "i4"),
         ("oom_killed", "i4"),
-        ("up", "i4"),  # whether any runs
+        ("up", "i4"),  # how many run
         ("cpu_usage", "f4"),  # as encoded, if any runs
         ("memory_usage", "f4"),
         ("throttled", "f4"),
+        # For programs whose usage has profiles: the sums over those that run.
+        ("wanted", "i8"),
+        ("given", "i8"),
+        ("memory", "i8"),
     ],
     align=True,
 )
@@ -71,6 +75,7 @@ COLUMNS = _record(
     "failed",
     "restarts",
     "oom_killed",
+    "evicted",
     "throttled",
     "reasons",  # the first cause; the others follow, then one for all that is not among them
     "causes",  # how many causes there are

@@ -209,7 +209,7 @@ def _questions(compiled: Sequence[Compiled]) -> Any:
 def _row(one: Compiled, containers: int) -> Any:
     """Return the vector of a problem with nothing in it that only a run shows."""
     nodes = one.program.arrays.nodes
-    zeros = ("desired", "failed", "restarts", "oom_killed", *_OF_NODES)
+    zeros = ("desired", "failed", "restarts", "oom_killed", "evicted", *_OF_NODES)
     observation: Any = {
         **Observation(ready=0, pending=0, total=0, reasons={}, containers=[]),
         **dict.fromkeys(zeros, 0),
