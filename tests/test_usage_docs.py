@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from sim_arena.engine.compiler.usage import usage_of
-from sim_arena.episode import EpisodeSpec, EpisodeResult, play_batch
+from sim_arena.episode import EpisodeResult, EpisodeSpec, play_batch
 from traces import load_trace
 
 ROOT = Path(__file__).parents[1]
@@ -24,7 +24,9 @@ def test_every_profile_in_the_text_can_be_read() -> None:
         assert usage.cpu.terms or usage.memory.terms
 
 
-def test_the_python_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_python_runs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(ROOT)
     (block,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
     exec(compile(block, "docs/usage.md", "exec"), {})  # noqa: S102 # it is ours
@@ -43,7 +45,9 @@ def test_the_traces_hold_the_manifests_beside_them(name: str) -> None:
 
 def played(command: str) -> EpisodeResult:
     """Play the episode of a command in the text."""
-    text = re.search(rf"sim-arena episode (--trace docs/examples/{command}.*?)\n\n", TEXT, re.DOTALL)
+    text = re.search(
+        rf"sim-arena episode (--trace docs/examples/{command}.*?)\n\n", TEXT, re.DOTALL
+    )
     assert text is not None
     words = text[1].replace("\\\n", " ").split()
     options: dict[str, Any] = dict(zip(words[::2], words[1::2], strict=True))

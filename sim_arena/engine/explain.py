@@ -412,7 +412,8 @@ def explain(program: Program, state: State, p: int) -> Explanation:
     one = allocate_opinions(len(program.nodes), reasons, len(state.pods))
     with np.errstate(all="ignore"):  # compiled code does not warn either
         ask(arrays, copied, p, one)
-    found = read(program, one, int(state.pods["template"][p]))
+    pressed = frozenset(np.flatnonzero(state.nodes["pressed_until"] > 0).tolist())
+    found = read(program, one, int(state.pods["template"][p]), pressed)
     n = int(state.pods["node"][p])
     return found if n == UNSET else replace(found, on=program.nodes[n].name)
 
@@ -437,12 +438,23 @@ def pick(program: Program, state: State, ref: WorkloadRef) -> int | None:
     return int(placed[-1]) if len(placed) else None
 
 
-def read(program: Program, opinions: Opinions, template: int) -> Explanation:
-    """Put the answers about a pod of a template into words."""
+def read(
+    program: Program, opinions: Opinions, template: int, pressed: frozenset[int] = frozenset()
+) -> Explanation:
+    """Put the answers about a pod of a template into words.
+
+    Args:
+        program: the program.
+        opinions: the answers.
+        template: the pod's.
+        pressed: the nodes that bear the taint of memory pressure.
+    """
     record = program.arrays.templates[template]
     spec = program.selections[record["mask"]]
     only = int(opinions.pod[0].only)
     named = named_nodes(spec) if only == UNSET else {program.nodes[only].name}
+    if record["bears_pressure"]:
+        pressed = frozenset()
     texts = [*REASONS, *(f"Insufficient {name}" for name in program.extended)]
     places = _scores_by_node(opinions)
     nodes = tuple(
@@ -450,7 +462,7 @@ def read(program: Program, opinions: Opinions, template: int) -> Explanation:
             name=node.name,
             left_out=node.name not in (named or (node.name,)),
             rejections={
-                **_static_rejections(spec, node, named),
+                **_static_rejections(spec, node, named, pressed=n in pressed),
                 **_rejections(opinions.nodes[n], opinions.lacking[n], texts),
             },
             scores=places[n][0] if n in places else {},
@@ -489,10 +501,15 @@ def _scores_by_node(opinions: Opinions) -> dict[int, tuple[dict[str, Score], int
     return found
 
 
-def _static_rejections(spec: Any, node: Any, named: set[str] | None) -> dict[str, Rejection]:
+def _static_rejections(
+    spec: Any, node: Any, named: set[str] | None, *, pressed: bool
+) -> dict[str, Rejection]:
+    reasons = rejecting_plugins(spec, node)
+    if pressed and TAINTED not in reasons:
+        reasons.append(TAINTED)
     found = {
         _STATIC_FILTERS[reason]: Rejection((REASONS[reason],), preemption_helps=False)
-        for reason in rejecting_plugins(spec, node)
+        for reason in reasons
     }
     if named is not None and not named:
         found["NodeAffinity"] = Rejection((REASONS[CONFLICT],), preemption_helps=False)

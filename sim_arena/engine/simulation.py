@@ -225,7 +225,7 @@ class Simulation:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Everything that is not modelled, by name, the bare pods refused so far, and full nodes."""
+        """All that is not modelled, by name, the bare pods refused so far, and full nodes."""
         return (
             *self.program.warnings,
             *refused_pods(self.program, self.state),

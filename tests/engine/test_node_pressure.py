@@ -183,8 +183,8 @@ def test_all_best_effort_pods_together_weigh_as_one_that_requests_nothing() -> N
 
 
 def test_a_probe_fails_where_the_node_gives_too_little() -> None:
-    pods = [bare_pod(template(container("100m", probe=True), usage={"app": "cpu=constant(4)"}), "a"),
-            pod("b", "cpu=constant(4)", "3")]  # fmt: skip
+    probed = template(container("100m", probe=True), usage={"app": "cpu=constant(4)"})
+    pods = [bare_pod(probed, "a"), pod("b", "cpu=constant(4)", "3")]
     simulation = play((0, pods), nodes=nodes(1), until=12)
     assert [status(simulation, name).ready for name in ("a", "b")] == [0, 1]
 
