@@ -16,10 +16,12 @@ from sim_arena.engine.job_pods import (
     count_ready,
     delete_active,
     delete_surplus,
+    has_succeeded,
     is_active,
     list_indexes,
     next_pending_index,
     own_set,
+    what_it_means,
 )
 from sim_arena.engine.lifecycle import (
     create_pod,
@@ -235,7 +237,12 @@ def _count_finished(program: Any, state: Any, w: int, application: Any) -> bool:
     while p != UNSET:
         pod = state.pods[p]
         if _is_new(pod, application, FAILED):
+            meaning = what_it_means(pod, application)
             failed += 1
+            if meaning != IGNORE:
+                job.failed += 1
+            if meaning == FAIL_JOB:
+                job.ending = JOB_FAILED
             if pod.ended // NS > last_success:
                 job.failures += 1
                 job.failed_at = max(job.failed_at, pod.ended // NS * NS)
@@ -243,8 +250,6 @@ def _count_finished(program: Any, state: Any, w: int, application: Any) -> bool:
             pod.tracked = COUNTED
         p = pod.next
     job.succeeded += succeeded
-    if application.on_failure != IGNORE:
-        job.failed += failed
     return succeeded + failed > 0
 
 
@@ -261,16 +266,44 @@ def _outcome(program: Any, state: Any, w: int, application: Any, failed_indexes:
     job = state.workloads[w]
     if job.ending != JOB_GOES_ON:
         return job.ending
-    if application.on_failure == FAIL_JOB and job.failed > 0:
-        return JOB_FAILED
     if job.failed > application.backoff_limit or _restarts_too_often(program, state, w):
         return JOB_FAILED
     if _is_overdue(state, w, application) or _too_many_failed(job, application, failed_indexes):
         return JOB_FAILED
-    if application.indexed and application.enough != UNSET and job.succeeded > 0:
-        if job.succeeded >= application.enough:
+    if application.indexed and job.succeeded > 0:
+        if _meets_success_policy(program, state, w, application):
             return JOB_COMPLETE
     return JOB_GOES_ON
+
+
+@jit
+def _meets_success_policy(program: Any, state: Any, w: int, application: Any) -> bool:
+    """Say whether a rule of the successPolicy is met by the indexes that have succeeded.
+
+    A rule stands in `program.timelines` as: how many are needed, or UNSET for all; of how many
+    ranges of indexes, or 0 for any; and the ranges, each its first and last index. The list of
+    indexes must be up to date.
+    """
+    rules = program.timelines
+    at = application.first_success
+    while at < application.end_success:
+        wanted = rules[at]
+        ranges = rules[at + 1]
+        at += 2
+        succeeded = 0
+        total = 0
+        for _ in range(ranges):
+            total += rules[at + 1] - rules[at] + 1
+            for index in range(rules[at], min(rules[at + 1] + 1, state.lists.shape[0])):
+                succeeded += 1 if has_succeeded(state, index) else 0
+            at += 2
+        if ranges == 0:
+            succeeded = state.workloads[w].succeeded
+        elif succeeded == total:
+            return True
+        if wanted != UNSET and succeeded >= wanted:
+            return True
+    return False
 
 
 @jit

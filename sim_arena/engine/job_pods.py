@@ -12,7 +12,7 @@ from sim_arena.engine.jit import jit, rare
 from sim_arena.engine.lifecycle import delete_pod
 from sim_arena.engine.program import FAIL_INDEX, IGNORE, NS
 from sim_arena.engine.replicaset import most_restarts, uid_before
-from sim_arena.engine.state import FAILED, ORPHAN, PENDING, RUNNING, SUCCEEDED
+from sim_arena.engine.state import EVICTED, FAILED, ORPHAN, PENDING, RUNNING, SUCCEEDED
 from traces.arithmetic import UNSET
 
 __all__ = [
@@ -20,10 +20,12 @@ __all__ = [
     "count_ready",
     "delete_active",
     "delete_surplus",
+    "has_succeeded",
     "is_active",
     "list_indexes",
     "next_pending_index",
     "own_set",
+    "what_it_means",
 ]
 
 # What is known of an index, in `state.lists[].scratch`.
@@ -102,14 +104,27 @@ def list_indexes(program: Any, state: Any, w: int, application: Any) -> int:
 
 
 @jit
+def what_it_means(pod: Any, application: Any) -> int:
+    """Return what the podFailurePolicy says of a failed pod."""
+    return application.on_eviction if pod.message == EVICTED else application.on_failure
+
+
+@jit
+def has_succeeded(state: Any, index: int) -> bool:
+    """Say whether an index has succeeded, as `list_indexes` has found."""
+    return state.lists[index].scratch & _SUCCEEDED != 0
+
+
+@jit
 def _what_it_says(pod: Any, application: Any) -> int:
     if pod.phase == PENDING or pod.phase == RUNNING:
         return _ACTIVE
     if pod.phase == SUCCEEDED:
         return _SUCCEEDED
-    if application.index_limit == UNSET or application.on_failure == IGNORE:
+    meaning = what_it_means(pod, application)
+    if application.index_limit == UNSET or meaning == IGNORE:
         return _NOTHING
-    over = application.on_failure == FAIL_INDEX or pod.failures >= application.index_limit
+    over = meaning == FAIL_INDEX or pod.failures >= application.index_limit
     return _FAILED if over else _NOTHING
 
 

@@ -292,11 +292,13 @@ APPLICATION = _record(
     ("backoff_limit", "i8"),
     ("index_limit", "i8"),  # backoffLimitPerIndex
     ("most_failed", "i8"),  # maxFailedIndexes
-    ("enough", "i8"),  # how many successes a successPolicy asks for
+    ("first_success", "i8"),  # in `timelines`: the rules of a successPolicy, see job.py
+    ("end_success", "i8"),
     ("deadline", "i8"),
     ("suspended", "i8"),
     ("ttl", "i8"),
     ("on_failure", "i8"),  # what a failed pod means: `COUNT` and the like
+    ("on_eviction", "i8"),  # and one that was evicted
     # Of CronJobs.
     ("schedule", "i8"),  # equal for equal schedules in equal time zones
     ("first_job", "i8"),  # the rows of `workloads` that it may start, by time
@@ -381,7 +383,7 @@ class Arrays(NamedTuple):
     node_extended: Any  # [node, resource]
     template_extended: Any  # [template, resource]
     timelines: Any  # nanoseconds from Running to Succeeded, UNSET: never; behind all of these
-    # the terms of usage profiles
+    # the terms of usage profiles, and the rules of successPolicies
     terms: Any
     matches: Any  # [row, template]: whether a template's pods match
     domains: Any  # [key, node]: number of the node's topology domain, UNSET without the label

@@ -214,6 +214,55 @@ def test_a_success_policy_ends_it_early() -> None:
     assert counts(one, 4, 6) == [(2, 4), (0, 2)]
 
 
+@pytest.mark.parametrize(("rules", "pods"), [
+    ([{"succeededIndexes": "0"}], 1),
+    ([{"succeededIndexes": "1-2"}], 3),
+    ([{"succeededIndexes": "0,3"}], 4),
+    ([{"succeededIndexes": "1-4", "succeededCount": 1}], 2),
+    ([{"succeededIndexes": "4"}, {"succeededCount": 2}], 2),
+    ([{"succeededIndexes": "9"}], 5),  # no index of the Job: the rule is passed over
+    ([{"succeededIndexes": "2-1"}], 5),
+])  # fmt: skip
+def test_a_success_policy_may_name_indexes(rules: list[Json], pods: int) -> None:
+    """One pod after the other, each for five seconds."""
+    spec: Json = {"completionMode": "Indexed", "completions": 5, "parallelism": 1}
+    one = start((0, [job(POD, successPolicy={"rules": rules}, **spec)]), lifecycles=jobs(5))
+    one.advance(300)
+    assert made(one) == pods
+    assert not one.warnings
+
+
+EVICTED = template(usage={"app": "memory=constant(1Gi)"})
+
+
+@pytest.mark.parametrize(("conditions", "ends"), [
+    ([{"type": "DisruptionTarget"}], True),
+    ([{"type": "DisruptionTarget", "status": "False"}], False),
+    ([{"type": "Ready", "status": "False"}], True),
+    ([{"type": "ConfigIssue"}], False),
+])  # fmt: skip
+def test_a_failure_policy_may_name_conditions(conditions: list[Json], *, ends: bool) -> None:
+    """The pod is evicted from a node of 1 GiB; the next one waits for its taint to go."""
+    rules = [{"action": "FailJob", "onPodConditions": conditions}]
+    one = start((0, [job(EVICTED, podFailurePolicy={"rules": rules})]),
+                nodes=[node(memory=1 << 30)])  # fmt: skip
+    one.advance(100)
+    seen = status(one)
+    assert (seen.evicted, seen.pending) == (1, 0 if ends else 1)
+
+
+def test_evictions_can_be_ignored_and_kills_counted() -> None:
+    ignore = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}
+    policy = {"rules": [ignore, rule("FailJob", "In", 137)]}
+    evicted = start((0, [job(EVICTED, backoffLimit=0, podFailurePolicy=policy)]),
+                    nodes=[node(memory=1 << 30)])  # fmt: skip
+    evicted.advance(1000)
+    assert made(evicted) > 2
+    killed = start((0, [job(OOM, podFailurePolicy=policy)]))
+    killed.advance(1000)
+    assert made(killed) == 1
+
+
 def test_it_goes_with_its_pods_some_time_after_its_end() -> None:
     one = start((0, [job(POD, ttlSecondsAfterFinished=5)]), lifecycles=jobs(2))
     assert counts(one, 7.9, 8) == [(0, 1), (0, 0)]

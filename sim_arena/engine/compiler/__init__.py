@@ -163,6 +163,9 @@ class _Compiler:
         ):
             header[name] = getattr(self.parameters, name) * _MS
         timelines = np.array(templates.timelines(), np.int64)
+        for row in applications:
+            for place in ("first_success", "end_success"):
+                row[place] = row.get(place, 0) + len(templates.lifecycles)
         arrays = Arrays(
             header=header,
             nodes=as_records(
@@ -301,7 +304,7 @@ class _Compiler:
                     self.unmodelled.note_immutable(ref, before, obj)
                     if ref.kind != "Pod":
                         self.unmodelled.note_workload(ref, obj.get("spec") or {})
-                    row |= application_row(ref, obj, self.unmodelled)
+                    row |= application_row(ref, obj, self.unmodelled, self.templates.numbers)
                     row["template"] = self.templates.add(number, ref, obj, lifetimes, order)
                 applications.append(row)
                 before = obj

@@ -25,8 +25,16 @@ _BACKOFF_LIMIT = 6
 _NO_LIMIT = (1 << 31) - 1
 
 
-def job_fields(ref: WorkloadRef, spec: Mapping[str, Any], unmodelled: Unmodelled) -> dict[str, int]:
+def job_fields(
+    ref: WorkloadRef, spec: Mapping[str, Any], unmodelled: Unmodelled, numbers: list[int]
+) -> dict[str, int]:
     """Return the fields of an `APPLICATION` record that a Job's spec sets.
+
+    Args:
+        ref: its name.
+        spec: its spec.
+        unmodelled: where to note what the engine does not model.
+        numbers: where to add the rules of its successPolicy.
 
     Raises:
         TraceError: if a number is none.
@@ -46,6 +54,8 @@ def job_fields(ref: WorkloadRef, spec: Mapping[str, Any], unmodelled: Unmodelled
     default_limit = _BACKOFF_LIMIT if index_limit == UNSET else _NO_LIMIT
     if spec.get("managedBy") not in (None, "kubernetes.io/job-controller"):
         unmodelled.note(f"{ref}: managedBy is not modelled")
+    first_success = len(numbers)
+    numbers += _success_rules(ref, spec, completions)
     at_once = parallelism if completions == UNSET else min(parallelism, completions)
     return {
         "replicas": at_once,
@@ -55,11 +65,13 @@ def job_fields(ref: WorkloadRef, spec: Mapping[str, Any], unmodelled: Unmodelled
         "backoff_limit": number(ref, spec, "backoffLimit", default_limit),
         "index_limit": index_limit if indexed else UNSET,
         "most_failed": number(ref, spec, "maxFailedIndexes", UNSET),
-        "enough": _enough(ref, spec, unmodelled),
+        "first_success": first_success,
+        "end_success": len(numbers),
         "deadline": _seconds(ref, spec, "activeDeadlineSeconds"),
         "suspended": int(bool(spec.get("suspend"))),
         "ttl": _seconds(ref, spec, "ttlSecondsAfterFinished"),
-        "on_failure": _on_failure(spec),
+        "on_failure": _on_failure(spec, _FAILED),
+        "on_eviction": _on_failure(spec, _EVICTED),
     }
 
 
@@ -68,29 +80,75 @@ def _seconds(ref: WorkloadRef, spec: Mapping[str, Any], name: str) -> int:
     return UNSET if seconds == UNSET else seconds * NS
 
 
-def _enough(ref: WorkloadRef, spec: Mapping[str, Any], unmodelled: Unmodelled) -> int:
-    """Return how many successes satisfy the successPolicy, UNSET if that is not what it asks."""
-    counts = []
+def _success_rules(ref: WorkloadRef, spec: Mapping[str, Any], completions: int) -> list[int]:
+    """Return the successPolicy as numbers: see `job._meets_success_policy`.
+
+    Source: Kubernetes `pkg/controller/job/success_policy.go`.
+    """
+    made: list[int] = []
     for rule in (spec.get("successPolicy") or {}).get("rules") or ():
-        if rule.get("succeededIndexes") is not None:
-            unmodelled.note(f"{ref}: successPolicy.rules[].succeededIndexes is not modelled")
-        else:
-            counts.append(number(ref, rule, "succeededCount", UNSET))
-    return min(counts, default=UNSET)
+        count = number(ref, rule, "succeededCount", UNSET)
+        text = rule.get("succeededIndexes")
+        if text is None:
+            made += [count, 0]
+        elif ranges := _indexes(str(text), completions):
+            made += [count, len(ranges), *(bound for pair in ranges for bound in pair)]
+    return made
 
 
-def _on_failure(spec: Mapping[str, Any]) -> int:
+def _indexes(text: str, completions: int) -> list[tuple[int, int]]:
+    """Read `1,3-5`; nothing if it is not so, or an index is none of the Job's.
+
+    Source: Kubernetes `pkg/controller/job/indexed_job_utils.go` (parseIndexesFromString).
+    """
+    ranges = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        if not first.isdecimal() or not (last or first).isdecimal():
+            return []
+        ranges.append((int(first), int(last or first)))
+    if any(first > last or last >= completions for first, last in ranges):
+        return []
+    return ranges
+
+
+# The conditions of a failed pod, and of one that the kubelet has evicted.
+_FAILED = {
+    "PodScheduled": "True",
+    "Initialized": "True",
+    "Ready": "False",
+    "ContainersReady": "False",
+    "PodReadyToStartContainers": "False",
+}
+_EVICTED = {**_FAILED, "DisruptionTarget": "True"}
+
+
+def _on_failure(spec: Mapping[str, Any], conditions: Mapping[str, str]) -> int:
     """Return what the first matching rule of the podFailurePolicy says of a failed pod.
 
     A pod of the engine fails when all its regular containers were killed for their use of
-    memory; no pod here has the conditions that a rule can ask for.
+    memory, or when it is evicted; both times they are killed (exit 137).
+
+    Source: Kubernetes `pkg/controller/job/pod_failure_policy.go`.
     """
     rules = (spec.get("podFailurePolicy") or {}).get("rules") or ()
     containers = {one["name"] for one in spec["template"]["spec"].get("containers") or ()}
     for rule in rules:
-        codes = rule.get("onExitCodes")
-        if codes and codes.get("containerName") in {None, *containers}:
-            listed = _OOM_KILLED in (codes.get("values") or ())
-            if listed == (codes.get("operator") == "In"):
-                return _ACTIONS.get(str(rule.get("action")), COUNT)
+        if rule.get("onExitCodes"):
+            matches = _has_exit_code(rule["onExitCodes"], containers)
+        else:
+            patterns = rule.get("onPodConditions") or ()
+            matches = any(
+                conditions.get(str(one.get("type"))) == (one.get("status") or "True")
+                for one in patterns
+            )
+        if matches:
+            return _ACTIONS.get(str(rule.get("action")), COUNT)
     return COUNT
+
+
+def _has_exit_code(codes: Mapping[str, Any], containers: set[str]) -> bool:
+    if codes.get("containerName") not in {None, *containers}:
+        return False
+    listed = _OOM_KILLED in (codes.get("values") or ())
+    return listed == (codes.get("operator") == "In")

@@ -35,6 +35,8 @@ class Surroundings:
         self.priorities: dict[str, tuple[int, bool]] = {}
         """The value of each PriorityClass, and whether its pods never preempt others; the key
         `""` is the global default."""
+        self.resource_claims: set[tuple[str, str, str]] = set()
+        """Kind, namespace and name of each ResourceClaim and ResourceClaimTemplate."""
         for obj in _applied(trace):
             self._read(obj)
 
@@ -46,6 +48,9 @@ class Surroundings:
             self.priorities[name] = value
             if obj.get("globalDefault"):
                 self.priorities[""] = value
+        elif obj.get("kind") in ("ResourceClaim", "ResourceClaimTemplate"):
+            namespace = str(metadata.get("namespace") or "default")
+            self.resource_claims.add((str(obj["kind"]), namespace, name))
         elif obj.get("kind") == "Namespace" and not self._simkube:
             self._namespaces[name] = dict(metadata.get("labels") or {})
         elif obj.get("kind") == "Service" and (obj.get("spec") or {}).get("selector"):

@@ -81,7 +81,7 @@ class Templates:
         self.rows: list[dict[str, int]] = []
         self.containers: list[dict[str, int]] = []
         self.lifecycles: list[int] = []
-        self.profiles: list[int] = []
+        self.numbers: list[int] = []  # behind the lifecycles: profiles, and what others add
         self.watched = False
         self.claims: list[int] = []
         self.masks: list[list[int]] = []
@@ -220,7 +220,7 @@ class Templates:
                 "bound": self._bound(spec),
                 "restart_policy": self._restart_policy(ref, spec),
                 "gated": int(bool(spec.get("schedulingGates"))),
-                "ignored": int(self._is_ignored(spec)),
+                "ignored": int(self._is_ignored(ref, spec)),
                 "prefers_nodes": int(_prefers_nodes(spec)),
                 "never_preempts": int(self._never_preempts(spec)),
                 "daemon": self._daemon(template["spec"]) if ref.kind == "DaemonSet" else UNSET,
@@ -309,18 +309,18 @@ class Templates:
         self.containers.append(row)
 
     def _profile(self, resource: str, profile: Profile) -> dict[str, int]:
-        """Take a profile in; its place counts from the first number of all profiles."""
-        first = len(self.profiles)
-        self.profiles += profile.numbers()
-        return {f"first_{resource}": first, f"end_{resource}": len(self.profiles)}
+        """Take a profile in; its place counts from the end of the lifecycles."""
+        first = len(self.numbers)
+        self.numbers += profile.numbers()
+        return {f"first_{resource}": first, f"end_{resource}": len(self.numbers)}
 
     def timelines(self) -> list[int]:
-        """Return the lifetimes of pods, and behind them the profiles of usage."""
+        """Return the lifetimes of pods, and behind them all other numbers."""
         for row in self.containers:
             for resource in ("cpu", "memory"):
                 row[f"first_{resource}"] += len(self.lifecycles)
                 row[f"end_{resource}"] += len(self.lifecycles)
-        return [*self.lifecycles, *self.profiles]
+        return [*self.lifecycles, *self.numbers]
 
     def _mask(self, spec: Object) -> int:
         affinity = (spec.get("affinity") or {}).get("nodeAffinity")
@@ -398,11 +398,34 @@ class Templates:
     def _bound(self, spec: Object) -> int:
         return self._node_numbers.get(str(spec.get("nodeName")), UNSET)
 
-    def _is_ignored(self, spec: Object) -> bool:
-        """No scheduler acts: another one is named, or a node that does not exist."""
+    def _is_ignored(self, ref: WorkloadRef, spec: Object) -> bool:
+        """No scheduler acts: another one is named, or a node or a claim that does not exist."""
         if spec.get("nodeName"):
             return spec["nodeName"] not in self._node_numbers
-        return (spec.get("schedulerName") or "default-scheduler") != "default-scheduler"
+        if (spec.get("schedulerName") or "default-scheduler") != "default-scheduler":
+            return True
+        return self._waits_for_claim(ref, spec)
+
+    def _waits_for_claim(self, ref: WorkloadRef, spec: Object) -> bool:
+        """Say whether a ResourceClaim, or the template to make one of, is missing.
+
+        Such a pod does not come into the queue, and no condition says so: Kubernetes
+        `pkg/scheduler/framework/plugins/dynamicresources/dynamicresources.go` (PreEnqueue).
+        """
+        for claim in spec.get("resourceClaims") or ():
+            for field, kind in (
+                ("resourceClaimName", "ResourceClaim"),
+                ("resourceClaimTemplateName", "ResourceClaimTemplate"),
+            ):
+                name = claim.get(field)
+                known = (kind, ref.namespace, str(name)) in self._surroundings.resource_claims
+                if name and not known:
+                    self._unmodelled.note(
+                        f"{ref}: {kind} {name} is not in the trace: the scheduler keeps the pods "
+                        f"out of its queue, and says nothing about it"
+                    )
+                    return True
+        return False
 
 
 def _cpu(amounts: Object) -> int:

@@ -25,6 +25,7 @@ MODELLED_KINDS = {
 HARMLESS_KINDS = frozenset(
     {"v1.Namespace", "v1.ConfigMap", "v1.Secret", "v1.ServiceAccount", "v1.Service"}
 )
+_PROGRESS_DEADLINE = 600  # by default, and in every object that was read from a cluster
 _IMMUTABLE = {
     "DaemonSet": ("selector",),
     "Job": (
@@ -85,6 +86,15 @@ class Unmodelled:
                 f"refuse it, the engine does not"
             )
 
+    def note_deadline(self, ref: WorkloadRef, spec: Object) -> None:
+        """Note a Deployment's deadline for progress, if somebody chose one."""
+        seconds = spec.get("progressDeadlineSeconds")
+        if seconds not in (None, _PROGRESS_DEADLINE):
+            self.note(
+                f"{ref}: progressDeadlineSeconds {seconds} is not modelled: it would change the "
+                f"Deployment's conditions, and no pod"
+            )
+
     def note_immutable(self, ref: WorkloadRef, before: Object | None, after: Object) -> None:
         """Note a change that the API server refuses, for which SimKube ends its run."""
         if before is None:
@@ -101,4 +111,5 @@ class Unmodelled:
 
 
 def _unmodelled_fields(spec: Object) -> list[str]:
+    """Name what is left out; whether ResourceClaims exist is known, not what they get."""
     return [field for field in ("resourceClaims", "schedulingGroup") if spec.get(field)]

@@ -29,11 +29,19 @@ _GROUPS = {
 }
 
 
-def application_row(ref: WorkloadRef, obj: Object, unmodelled: Unmodelled) -> dict[str, int]:
+def application_row(
+    ref: WorkloadRef, obj: Object, unmodelled: Unmodelled, numbers: list[int]
+) -> dict[str, int]:
     """Return the fields of an `APPLICATION` record that an object sets.
 
     Server-side apply drops the fields that an object no longer sets, so each application is
     complete: what is missing has the API server's default.
+
+    Args:
+        ref: its name.
+        obj: the object.
+        unmodelled: where to note what the engine does not model.
+        numbers: where to add what does not fit into a record.
 
     Raises:
         TraceError: if the object has no pod template, or a number is none.
@@ -48,15 +56,16 @@ def application_row(ref: WorkloadRef, obj: Object, unmodelled: Unmodelled) -> di
     if ref.kind == "Pod":
         return {"replicas": 1, "min_ready": 0}
     if ref.kind == "Job":
-        return job_fields(ref, spec, unmodelled)
+        return job_fields(ref, spec, unmodelled, numbers)
     if ref.kind == "CronJob":
-        return job_fields(ref, spec["jobTemplate"]["spec"], unmodelled)
+        return job_fields(ref, spec["jobTemplate"]["spec"], unmodelled, numbers)
     row = {
         "replicas": number(ref, spec, "replicas", 1),
         "min_ready": number(ref, spec, "minReadySeconds", 0) * NS,
     }
     if ref.kind == "Deployment":
         row |= _deployment(ref, spec)
+        unmodelled.note_deadline(ref, spec)
     elif ref.kind == "StatefulSet":
         row |= _stateful_set(ref, spec)
     elif ref.kind == "DaemonSet":
