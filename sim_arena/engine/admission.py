@@ -1,6 +1,7 @@
 """Whether the API server takes a pod, and what becomes of its owner if not.
 
-In its order: PriorityClass, what LimitRanges fill in, validation, LimitRanges' bounds, quotas.
+In its order: PriorityClass (`plugin/pkg/admission/priority/admission.go`), what LimitRanges fill
+in, validation, LimitRanges' bounds, quotas.
 A refused pod does not exist. Its controller tries again when something happens to it, and after
 5 ms, doubled with each refusal in a row to 1,000 s
 (`staging/src/k8s.io/client-go/util/workqueue/default_rate_limiters.go`).
@@ -19,9 +20,11 @@ from sim_arena.engine.queue import wake_for_claim
 from sim_arena.engine.quota import find_exceeded
 from sim_arena.engine.state import (
     BY_LIMITS,
+    BY_POLICY,
     BY_PRIORITY,
     BY_QUOTA,
     BY_VALIDATION,
+    BY_VALUE,
     NOT_REFUSED,
     RETRY,
 )
@@ -77,6 +80,11 @@ def admit(program: Any, state: Any, s: int, template: int) -> int:
     verdict = state.admission[variant].verdict
     if needed != UNSET and state.rules[needed].row == UNSET:
         return _refuse(state, s, variant, BY_PRIORITY, needed)
+    record = program.templates[variant]
+    if record.priority != record.class_priority:
+        return _refuse(state, s, variant, BY_VALUE, UNSET)
+    if record.other_policy:
+        return _refuse(state, s, variant, BY_POLICY, UNSET)
     if verdict == 1:
         return _refuse(state, s, variant, BY_VALIDATION, program.templates[variant].limits)
     if verdict == 2:
@@ -105,6 +113,9 @@ def _refuse(state: Any, s: int, variant: int, reason: int, by: int) -> int:
     facts.refused = reason
     facts.variant = variant
     facts.by = by
+    if reason == BY_VALIDATION or reason == BY_LIMITS or reason == BY_QUOTA:
+        # SimKube's webhook has seen the pod before, and has counted it: see lifecycle.py.
+        state.sets[state.sets[variant].spec_owner].made += 1
     return UNSET
 
 

@@ -35,11 +35,11 @@ class WorkloadStatus(NamedTuple):
     ready: int
     pending: int
     total: int
+    reasons: dict[str, int]
+    refused: dict[str, int]
     restarts: int
     oom_killed: int
     evicted: int
-    reasons: dict[str, int]
-    refused: dict[str, int]
 
 
 def status(program: Program, state: State) -> list[WorkloadStatus]:

@@ -245,6 +245,8 @@ TEMPLATE = _record(
     ("first_claim", "i8"),  # in `claims`: those that the pods name
     ("end_claim", "i8"),
     ("own_claims", "i8"),  # each pod has claims of its own, which nobody binds
+    ("class_priority", "i8"),  # what its PriorityClass, or none, makes of its priority
+    ("other_policy", "i8"),  # names another preemptionPolicy than its PriorityClass
     ("needed_class", "i8"),  # the PriorityClass without which it is refused, or UNSET
     ("daemon", "i8"),  # UNSET, or of a DaemonSet the row of `static` with the nodes it runs on
     ("bears_pressure", "i8"),  # tolerates the taint of a node that is short of memory

@@ -34,8 +34,10 @@ from sim_arena.engine.program import (
 )
 from sim_arena.engine.state import (
     BY_LIMITS,
+    BY_POLICY,
     BY_PRIORITY,
     BY_VALIDATION,
+    BY_VALUE,
     NOT_REFUSED,
     State,
 )
@@ -111,11 +113,29 @@ def _text(program: Program, state: State, s: int) -> str:
     variant, by = int(facts["variant"]), int(facts["by"])
     if facts["refused"] == BY_PRIORITY:
         return f"forbidden: no PriorityClass with name {program.objects[by]} was found"
+    if facts["refused"] in (BY_VALUE, BY_POLICY):
+        return "forbidden: " + _other_than_class(
+            program, variant, by_value=facts["refused"] == BY_VALUE
+        )
     if facts["refused"] == BY_VALIDATION:
         return _joined("invalid: ", _invalid(program, state, variant))
     if facts["refused"] == BY_LIMITS:
         return _joined("forbidden: ", _outside(program, state, variant, by))
     return "forbidden: " + _quota(program, state, s, variant, by)
+
+
+def _other_than_class(program: Program, variant: int, *, by_value: bool) -> str:
+    template = program.arrays.templates[variant]
+    what, named = "integer value of priority", template["priority"]
+    found = template["class_priority"]
+    if not by_value:
+        policies = ("PreemptLowerPriority", "Never")
+        what, named = "string value of PreemptionPolicy", policies[template["never_preempts"]]
+        found = policies[1 - template["never_preempts"]]
+    return (
+        f"the {what} ({named}) must not be provided in pod spec; priority admission controller "
+        f"computed {found} from the given PriorityClass name"
+    )
 
 
 def _joined(start: str, texts: Iterator[str]) -> str:

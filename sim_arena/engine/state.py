@@ -42,7 +42,7 @@ DEAF, PROMPT, BATCHED = range(3)
 # How a Job stands with a pod: not its own any more, to be counted, counted.
 ORPHAN, UNCOUNTED, COUNTED = range(3)
 # What refused a pod.
-NOT_REFUSED, BY_PRIORITY, BY_VALIDATION, BY_LIMITS, BY_QUOTA = range(5)
+NOT_REFUSED, BY_PRIORITY, BY_VALIDATION, BY_LIMITS, BY_QUOTA, BY_VALUE, BY_POLICY = range(7)
 # Why a run stopped.
 DONE, FULL, MORE = range(3)
 

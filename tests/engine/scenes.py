@@ -1,5 +1,6 @@
 """Playing small traces, and reading what came of them."""
 
+from copy import deepcopy
 from typing import Any
 
 from sim_arena.engine import Parameters, Simulation, compile_trace
@@ -8,7 +9,7 @@ from sim_arena.engine.state import GONE
 from sim_arena.nodes import Node
 from tests.engine.manifests import Json, ref, trace
 
-__all__ = ["alive", "fixed_delay", "message", "play", "sizes", "status"]
+__all__ = ["alive", "fixed_delay", "message", "play", "sizes", "status", "with_classes"]
 
 
 def play(
@@ -19,12 +20,52 @@ def play(
     lifecycles: Any = None,
     **parameters: Any,
 ) -> Simulation:
-    """Play events of `manifests.trace` as they are, without SimKube's rewriting."""
+    """Play events of `manifests.trace` as they are, without SimKube's rewriting.
+
+    A priority that a pod names becomes that of a PriorityClass: without one it would be refused.
+    """
     parameters.setdefault("replay", "plain")
-    program = compile_trace(trace(*events, lifecycles=lifecycles), nodes, Parameters(**parameters))
+    document = trace(*with_classes(events), lifecycles=lifecycles)
+    program = compile_trace(document, nodes, Parameters(**parameters))
     simulation = Simulation(program, seed)
     simulation.advance(program.duration_s if until is None else until)
     return simulation
+
+
+def with_classes(events: Any) -> list[Any]:
+    """Return events whose pods have PriorityClasses in the place of numbers, and these first."""
+    made: dict[str, Json] = {}
+    changed = deepcopy([*events])
+    for _, applied, *deleted in changed:
+        for obj in [*applied, *(one for some in deleted for one in some)]:
+            _give_class(obj["spec"] if obj["kind"] == "Pod" else _pod_spec(obj), made)
+    if made:
+        changed[0] = (changed[0][0], [*made.values(), *changed[0][1]], *changed[0][2:])
+    return changed
+
+
+def _pod_spec(obj: Json) -> Json:
+    spec: Json = obj.get("spec") or {}
+    if obj["kind"] == "CronJob":
+        spec = spec["jobTemplate"]["spec"]
+    found: Json = (spec.get("template") or {}).get("spec") or {}
+    return found
+
+
+def _give_class(spec: Json, made: dict[str, Json]) -> None:
+    named = {"priority", "preemptionPolicy"} & spec.keys()
+    if not named or "priorityClassName" in spec:
+        return
+    value, policy = spec.pop("priority", 0), spec.pop("preemptionPolicy", None)
+    name = f"class{value}{policy or ''}".lower()
+    spec["priorityClassName"] = name
+    made[name] = {
+        "apiVersion": "scheduling.k8s.io/v1",
+        "kind": "PriorityClass",
+        "metadata": {"name": name},
+        "value": value,
+        **({"preemptionPolicy": policy} if policy else {}),
+    }
 
 
 def fixed_delay(seconds: int = 1) -> dict[str, int]:

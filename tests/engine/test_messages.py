@@ -201,7 +201,6 @@ DEVICE = {"name": "d", "resourceClaimName": "gpu"}
 UNMODELLED: list[tuple[Trace, str]] = [
     (trace((0, [pod(resourceClaims=[DEVICE])])), "resourceClaims"),
     (trace((0, [pod()]), (1, [pod(container("1"))])), "containers cannot be changed"),
-    (trace((0, [pod(priority=7)])), "priority 7 is not the 0 of its PriorityClass"),
 ]
 
 

@@ -8,17 +8,20 @@ from typing import Any
 
 import pytest
 
-from sim_arena.engine import Simulation
+from sim_arena.engine import Simulation, compile_trace
+from sim_arena.engine.program import NS
 from tests.engine.manifests import (
     Json,
     bare_pod,
     container,
     deployment,
+    finished,
     nodes,
     ref,
     replica_set,
     stateful_set,
     template,
+    trace,
 )
 from tests.engine.scenes import alive, play, status
 
@@ -213,3 +216,51 @@ def test_a_priority_class_may_go() -> None:
     simulation = play((0, [high, web]), (5, [], [high]), (6, [more]), nodes=nodes(1))
     assert counts(simulation) == (2, 0, 2)
     assert list(status(simulation).refused.values()) == [1]
+
+
+def priority_refusal(pod: Json, *classes: Json) -> str:
+    simulation = play((0, [*classes, deployment(pod, 2)]), nodes=nodes(1), until=1)
+    seen = status(simulation)
+    assert (seen.ready, seen.pending, seen.total) == (0, 0, 0)
+    ((text, count),) = seen.refused.items()
+    assert count == 2
+    return text
+
+
+def test_a_priority_that_is_not_its_classs_is_refused() -> None:
+    pod = template(priority=7, priorityClassName="high")
+    assert priority_refusal(pod, priority_class("high", 5)) == (
+        "forbidden: the integer value of priority (7) must not be provided in pod spec; priority "
+        "admission controller computed 5 from the given PriorityClass name"
+    )
+    same = template(priority=5, priorityClassName="high", preemptionPolicy="PreemptLowerPriority")
+    simulation = play((0, [priority_class("high", 5), deployment(same)]), nodes=nodes(1), until=1)
+    assert status(simulation).ready == 1
+
+
+def test_without_a_class_the_priority_is_0() -> None:
+    document = trace((0, [bare_pod(template(priority=7))]))
+    simulation = Simulation(compile_trace(document, nodes(1)))
+    simulation.advance()
+    assert status(simulation).total == 0
+    assert any("computed 0 from the given PriorityClass" in text for text in simulation.warnings)
+
+
+def test_a_preemption_policy_that_is_not_its_classs_is_refused() -> None:
+    pod = template(preemptionPolicy="Never", priorityClassName="high")
+    assert priority_refusal(pod, priority_class("high", 5)) == (
+        "forbidden: the string value of PreemptionPolicy (Never) must not be provided in pod spec; "
+        "priority admission controller computed PreemptLowerPriority from the given PriorityClass "
+        "name"
+    )
+
+
+def test_refused_pods_count_in_simkubes_sequence() -> None:
+    """The first pod of the spec is refused, so the one that is made is the second."""
+    pod = bare_pod(template(container("1")), "alone")
+    ends = {ref("Pod", "alone"): finished(5, 500)}
+    events = (0, [quota(pods="0")]), (1, [pod]), (2, [quota(pods="1")]), (3, [pod])
+    for some, length in ((events, 500), (events[2:], 5)):
+        simulation = play(*some, nodes=nodes(1), until=4, lifecycles=ends, duration=60)
+        (made,) = alive(simulation)
+        assert made["lifetime"] == length * NS

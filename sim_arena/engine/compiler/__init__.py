@@ -131,7 +131,11 @@ class _Compiler:
         header["taints"] = any(any(row) for row in templates.taints)
         header["preempts"] = len(priorities) > 1
         header["looks_at_pods"] = len(priorities) > 1 or terms.look_at_pods()
-        header["admission"] = self.rules.decide_admission()
+        refused = any(
+            row["priority"] != row["class_priority"] or row["other_policy"]
+            for row in templates.rows
+        )
+        header["admission"] = self.rules.decide_admission() or refused
         header["claims"] = any(
             row["own_claims"] or row["end_claim"] > row["first_claim"] for row in templates.rows
         )

@@ -205,7 +205,9 @@ class Templates:
                 "end_container": len(self.containers),
                 "first_lifecycle": first_lifecycle,
                 "end_lifecycle": len(self.lifecycles),
-                "priority": self._priority(ref, spec),
+                "priority": self._priority(spec),
+                "class_priority": self._class_priority(spec),
+                "other_policy": int(self._names_other_policy(spec)),
                 "overhead_cpu": parse_cpu(overhead.get("cpu", 0)),
                 "overhead_memory": parse_memory(overhead.get("memory", 0)),
                 "overhead_names_cpu": int("cpu" in overhead),
@@ -346,15 +348,19 @@ class Templates:
             self.selections.append(spec)
         return self._mask_numbers[key]
 
-    def _priority(self, ref: WorkloadRef, spec: Object) -> int:
-        computed = self._class_priority(spec)
-        named = computed if spec.get("priority") is None else int(spec["priority"])
-        if named != computed:
-            self._unmodelled.note(
-                f"{ref}: priority {named} is not the {computed} of its PriorityClass: the API "
-                f"server would refuse the pods, the engine takes them"
-            )
-        return named
+    def _priority(self, spec: Object) -> int:
+        """Return what the pod names; where that is not its class's, it is refused."""
+        if spec.get("priority") is None:
+            return self._class_priority(spec)
+        return int(spec["priority"])
+
+    def _names_other_policy(self, spec: Object) -> bool:
+        """Say whether the preemptionPolicy is not that of the class, for which it is refused."""
+        if not spec.get("preemptionPolicy"):
+            return False
+        name = spec.get("priorityClassName") or ""
+        _, never = self._surroundings.priorities.get(name, (0, False))
+        return bool(spec["preemptionPolicy"] != ("Never" if never else "PreemptLowerPriority"))
 
     def _class_priority(self, spec: Object) -> int:
         name = spec.get("priorityClassName") or ""
