@@ -72,8 +72,9 @@ def simulate(  # noqa: PLR0913 # each option is an argument
 ) -> None:
     """Show what a trace does on some nodes; no policy, no Prefect.
 
-    For every workload: ready, pending and total pods, and why they wait. The state
-    is that after all events of the second asked for, and before anything is deleted at the end.
+    For every workload: ready, pending and total pods, what was killed or evicted, and why pods
+    wait. The state is that after all events of the second asked for, and before anything is
+    deleted at the end.
     """
     from sim_arena.engine import Parameters
 
@@ -153,16 +154,20 @@ def _workloads(simulation: "Simulation") -> list[dict[str, Any]]:
             "ready": workload.ready,
             "pending": workload.pending,
             "total": workload.total,
-            "restarts": workload.restarts,
-            "oom_killed": workload.oom_killed,
-            "evicted": workload.evicted,
             "reasons": dict(workload.reasons),
             **({"refused": dict(workload.refused)} if workload.refused else {}),
+            **{name: count for name in _TROUBLES if (count := getattr(workload, name))},
         }
         for workload in simulation.status()
     ]
 
 
+# What may have become of a workload's containers and pods, and how the table says it.
+_TROUBLES = {
+    "oom_killed": "killed for memory",
+    "restarts": "restarted",
+    "evicted": "evicted: the node was short of memory",
+}
 _NARROW = 100  # columns; below, the reasons would be a column of single words
 _WIDE_COLUMNS = ("Kind", "Namespace", "Name", "Ready#", "Pending#", "Total#", "What is wrong")
 _NARROW_COLUMNS = ("Workload", "Ready#", "Pending#", "Total#")
@@ -195,12 +200,7 @@ def _print(moments: Sequence[dict[str, Any]]) -> None:
 
 def _reasons(workload: dict[str, Any]) -> dict[str, int]:
     """What became of containers and pods, why pods wait, and why some were never made."""
-    troubles = {
-        "killed for memory": workload["oom_killed"],
-        "restarted": workload["restarts"],
-        "evicted: the node was short of memory": workload["evicted"],
-    }
-    counted = {text: count for text, count in troubles.items() if count}
+    counted = {text: workload[name] for name, text in _TROUBLES.items() if name in workload}
     return {**counted, **workload["reasons"], **workload.get("refused", {})}
 
 

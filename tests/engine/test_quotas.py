@@ -256,11 +256,11 @@ def test_a_preemption_policy_that_is_not_its_classs_is_refused() -> None:
 
 
 def test_refused_pods_count_in_simkubes_sequence() -> None:
-    """The first pod of the spec is refused, so the one that is made is the second."""
-    pod = bare_pod(template(container("1")), "alone")
-    ends = {ref("Pod", "alone"): finished(5, 500)}
-    events = (0, [quota(pods="0")]), (1, [pod]), (2, [quota(pods="1")]), (3, [pod])
+    """The first pod of the spec is refused, so the one that is made is a later one."""
+    web = deployment(template(container("1")), 1)
+    ends = {ref(): finished(5, *[500] * 99)}
+    events = (0, [quota(pods="0")]), (1, [web]), (2, [quota(pods="1")]), (60, [web])
     for some, length in ((events, 500), (events[2:], 5)):
-        simulation = play(*some, nodes=nodes(1), until=4, lifecycles=ends, duration=60)
+        simulation = play(*some, nodes=nodes(1), until=61, lifecycles=ends, duration=90)
         (made,) = alive(simulation)
         assert made["lifetime"] == length * NS
