@@ -198,10 +198,33 @@ def test_the_default_is_named_as_simkube_would_meet_it() -> None:
 
 
 DEVICE = {"name": "d", "resourceClaimName": "gpu"}
+CSI_NODE = {"apiVersion": "storage.k8s.io/v1", "kind": "CSINode", "metadata": {"name": "n0"}}
 UNMODELLED: list[tuple[Trace, str]] = [
     (trace((0, [pod(resourceClaims=[DEVICE])])), "resourceClaims"),
     (trace((0, [pod()]), (1, [pod(container("1"))])), "containers cannot be changed"),
+    (
+        trace((0, [deployment(template(), progressDeadlineSeconds=60)])),
+        "progressDeadlineSeconds 60",
+    ),
+    (trace((0, [CSI_NODE])), "kind storage.k8s.io/v1.CSINode"),  # what limits volumes on a node
 ]
+
+
+def test_the_usual_deadline_for_progress_is_not_named() -> None:
+    document = trace((0, [deployment(template(), progressDeadlineSeconds=600)]))
+    assert not compile_trace(document, nodes(1)).warnings
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_pod_whose_resource_claim_is_missing_stays_out_of_the_queue(*, known: bool) -> None:
+    claim = {"apiVersion": "resource.k8s.io/v1", "kind": "ResourceClaim",
+             "metadata": {"name": "gpu", "namespace": "shop"}, "spec": {}}  # fmt: skip
+    found = [*([claim] if known else []), pod(resourceClaims=[DEVICE])]
+    simulation = play((0, found), nodes=nodes(1))
+    seen = simulation.status()[-1]
+    assert (seen.ready, seen.pending, seen.reasons) == ((1, 0, {}) if known else (0, 1, {}))
+    named = any("ResourceClaim gpu is not in the trace" in one for one in simulation.warnings)
+    assert named != known
 
 
 @pytest.mark.parametrize(("document", "named"), UNMODELLED)

@@ -127,6 +127,26 @@ def test_scopes(scopes: Json, refused: set[str]) -> None:
     assert {one.name for one in simulation.status() if one.refused} == refused
 
 
+@pytest.mark.parametrize(
+    ("term", "refused"),
+    [({}, False), ({"namespaces": ["bank"]}, True), ({"namespaceSelector": {}}, True)],
+)
+@pytest.mark.parametrize("preferred", [True, False])
+def test_a_scope_of_pods_whose_affinity_looks_across_namespaces(
+    term: Json, *, refused: bool, preferred: bool
+) -> None:
+    asked = {"topologyKey": "zone", "labelSelector": {"matchLabels": {"app": "z"}}, **term}
+    rules = {"requiredDuringSchedulingIgnoredDuringExecution": [asked]}
+    if preferred:
+        weighted = [{"weight": 1, "podAffinityTerm": asked}]
+        rules = {"preferredDuringSchedulingIgnoredDuringExecution": weighted}
+    web = deployment(template(affinity={"podAntiAffinity": rules}))
+    only = quota(pods="0", spec={"scopes": ["CrossNamespacePodAffinity"]})
+    only["spec"]["hard"] = {"pods": "0"}
+    simulation = play((0, [only, web]), nodes=nodes(1))
+    assert bool(status(simulation).refused) == refused
+
+
 def test_a_quota_of_another_namespace_is_about_other_pods() -> None:
     other = quota(pods="0")
     other["metadata"]["namespace"] = "bank"

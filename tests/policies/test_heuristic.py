@@ -113,6 +113,23 @@ def test_without_a_limit_the_request_is_raised() -> None:
     assert heuristic(obs, "web")["type"] == "bump_mem_small"
 
 
+def test_an_evicted_container_asks_for_what_it_uses() -> None:
+    greedy = container("app", memory_request=GIB // 4, memory_usage=GIB)
+    obs = observed(container("proxy"), greedy, pending=0, reasons={}, evicted=2)
+    action = heuristic(obs, "web")
+    assert action == {
+        "type": "bump_mem_small", "deploy": "web", "container": "app", "step": "768Mi",
+    }  # fmt: skip
+
+
+def test_memory_that_is_used_is_not_asked_for_less() -> None:
+    reasons = {CPU.replace("cpu", "memory"): 1}
+    almost = {"pending": 1, "total": 4, "desired": 4, "largest_free_memory": GIB * 9 // 10}
+    for usage, kind in ((GIB, "scale_down_replicas"), (GIB // 2, "reduce_mem_small")):
+        used = container("app", memory_request=GIB, memory_usage=usage)
+        assert heuristic(observed(used, reasons=reasons, **almost), "web")["type"] == kind
+
+
 def test_a_throttled_container_gets_what_it_wants() -> None:
     squeezed = container("app", cpu_limit=200, throttled=0.8)
     action = heuristic(observed(container("proxy"), squeezed, pending=0, reasons={}), "web")

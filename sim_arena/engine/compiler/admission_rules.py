@@ -65,6 +65,7 @@ _RESOURCES = {
     "limits.cpu": LIMITS_CPU,
     "limits.memory": LIMITS_MEMORY,
 }
+_SCOPES = ("Terminating", "NotTerminating", "PriorityClass", "CrossNamespacePodAffinity")
 _REQUESTS = "requests."
 _HUGE_PAGES = "hugepages-"
 
@@ -375,7 +376,7 @@ class AdmissionRules:
             scope = selector.get("scopeName")
             if scope in ("BestEffort", "NotBestEffort"):
                 row["best_effort"] = int(scope == "BestEffort")
-            elif scope in ("Terminating", "NotTerminating", "PriorityClass"):
+            elif scope in _SCOPES:
                 others.append(selector)
             else:
                 self._unmodelled.note(f"{label}: scope {scope} is not modelled")
@@ -396,6 +397,8 @@ def _matches(selector: Object, spec: Object) -> bool:
         return ends
     if selector["scopeName"] == "NotTerminating":
         return not ends
+    if selector["scopeName"] == "CrossNamespacePodAffinity":
+        return _looks_across_namespaces(spec)
     name = spec.get("priorityClassName") or ""
     operator, values = selector.get("operator"), selector.get("values") or ()
     if operator == "Exists":
@@ -403,6 +406,19 @@ def _matches(selector: Object, spec: Object) -> bool:
     if operator == "DoesNotExist":
         return not name
     return (name in values) == (operator == "In")
+
+
+def _looks_across_namespaces(spec: Object) -> bool:
+    """Say whether a pod's affinity names namespaces (`usesCrossNamespacePodAffinity`)."""
+    affinity = spec.get("affinity") or {}
+    for kind in ("podAffinity", "podAntiAffinity"):
+        rules = affinity.get(kind) or {}
+        terms = [*(rules.get("requiredDuringSchedulingIgnoredDuringExecution") or ())]
+        weighted = rules.get("preferredDuringSchedulingIgnoredDuringExecution") or ()
+        terms += [one.get("podAffinityTerm") or {} for one in weighted]
+        if any(one.get("namespaces") or one.get("namespaceSelector") is not None for one in terms):
+            return True
+    return False
 
 
 def _with_defaults(item: Object) -> dict[str, Any]:
