@@ -67,7 +67,7 @@ def _programs_of(programs: Any, first: int, end: int) -> Any:
         programs.static,
         programs.node_extended,
         programs.template_extended,
-        programs.lifecycles,
+        programs.timelines,
         programs.terms,
         programs.matches,
         programs.domains,
