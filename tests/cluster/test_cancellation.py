@@ -76,7 +76,7 @@ def test_a_run_on_kwok_leaves_nothing(
 ) -> None:
     before = untouched(prepared)
     run = start(make_kwok(duration=600, speed=2.0), kubeconfig)
-    wait_until(lambda: None if namespaces(prepared) else "nothing made", 120)
+    wait_until(lambda: None if namespaces(prepared) else "nothing made", 400)
     assert cancel(run).is_cancelled()
     wait_until(lambda: "namespaces left" if namespaces(prepared) else None, 60)
     wait_until(lambda: has_lease(prepared), 30)
@@ -92,7 +92,7 @@ def test_a_run_on_simkube_leaves_nothing(
     before = untouched(prepared)
     run = start(make_simkube(duration=600), kubeconfig)
     made = "simkube.io/virtual=true"
-    wait_until(lambda: None if prepared.list("/api/v1/namespaces", made) else "nothing made", 120)
+    wait_until(lambda: None if prepared.list("/api/v1/namespaces", made) else "nothing made", 400)
     assert cancel(run).is_cancelled()
     wait_until(lambda: "Simulations left" if simulations(prepared) else None, 60)
     wait_until(lambda: ", ".join(left(prepared)) or None, 60)

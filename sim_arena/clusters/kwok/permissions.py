@@ -22,6 +22,7 @@ RUNNING = (
     Need("scheduling.k8s.io", "priorityclasses", ("create", "delete", "get", "list", "patch")),
     Need("storage.k8s.io", "storageclasses", ("create", "delete", "get", "list", "patch")),
     Need("", "persistentvolumes", ("create", "delete", "get", "list", "patch")),
+    Need("metrics.k8s.io", "pods", ("list",)),
     Need("coordination.k8s.io", "leases", ("create", "delete", "get", "update"), HOME),
 )
 """To replay traces of workloads; other kinds that a trace applies need create and patch too."""
