@@ -31,7 +31,15 @@ from sim_arena.engine.state import (
 from sim_arena.engine.timers import set_timer
 from traces.arithmetic import UNSET
 
-__all__ = ["admit", "apply_rule", "is_tried_again", "reset_admission", "reset_rules", "settle"]
+__all__ = [
+    "admit",
+    "apply_rule",
+    "is_tried_again",
+    "reset_admission",
+    "reset_rules",
+    "settle",
+    "try_early",
+]
 
 _FIRST_WAIT = 5_000_000
 _MOST_WAIT = 1_000_000_000_000
@@ -59,6 +67,7 @@ def reset_admission(program: Any, state: Any) -> None:
         facts.tries = 0
         facts.batch = 0
         facts.retry_at = UNSET
+        facts.early = 0
         if t < templates:
             fill_in(program, state, t)
 
@@ -128,13 +137,15 @@ def settle(program: Any, state: Any, s: int, refused: bool) -> None:
     count of a pod's is drawn.
     """
     facts = state.admission[s]
+    early = facts.early
+    facts.early = 0
     if not refused:
         facts.refused = NOT_REFUSED
         facts.failures = 0
         return
     if program.workloads[state.sets[s].workload].kind == POD:
         return  # nobody tries again
-    now = state.clock[0].now
+    now = facts.retry_at if early else state.clock[0].now
     wait = min(_FIRST_WAIT << min(facts.failures, _MOST_DOUBLINGS), _MOST_WAIT)
     facts.tries += 1
     if facts.retry_at > now:  # news of its pods came before the time to try again
@@ -144,6 +155,16 @@ def settle(program: Any, state: Any, s: int, refused: bool) -> None:
     if facts.retry_at <= now or facts.retry_at > now + wait:
         facts.retry_at = now + wait
         set_timer(state, now + wait, RETRY, s, 0, 0)
+
+
+@rare
+def try_early(state: Any, s: int, time: int) -> bool:
+    """Say whether a set's controller tries again at a time, in a moment that reaches up to it."""
+    facts = state.admission[s]
+    if facts.retry_at != time:
+        return False
+    facts.early = 1
+    return True
 
 
 @jit

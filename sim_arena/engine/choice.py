@@ -15,6 +15,7 @@ __all__ = [
     "OFFSET",
     "ORDER",
     "PULL",
+    "RELEASE",
     "RETRY",
     "ROLLOUT",
     "STARTUP",
@@ -27,7 +28,7 @@ __all__ = [
 ]
 
 # Purposes.
-TIE, UID, PULL, STARTUP, ORDER, GARBAGE, OFFSET, NODE, ROLLOUT, RETRY, VICTIM = range(1, 12)
+TIE, UID, PULL, STARTUP, ORDER, GARBAGE, OFFSET, NODE, ROLLOUT, RETRY, VICTIM, RELEASE = range(1, 13)
 
 _MASK = 0xFFFFFFFF
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from sim_arena.engine.admission import admit
-from sim_arena.engine.choice import PULL, STARTUP, draw
+from sim_arena.engine.choice import PULL, STARTUP, choose, draw
+from sim_arena.engine.choice import RELEASE as CHOICE
 from sim_arena.engine.jit import jit, rare
 from sim_arena.engine.order import delay
 from sim_arena.engine.plugins import pod_topology_spread
@@ -36,6 +37,7 @@ from sim_arena.engine.state import (
     PENDING,
     PROBE,
     PROMPT,
+    RELEASE,
     RUNNING,
     SILENT,
     START,
@@ -65,12 +67,14 @@ __all__ = [
     "notice_workload",
     "probe_failed",
     "probe_succeeded",
+    "release",
     "restart_container",
     "set_min_ready",
     "start_pod",
     "sync_at_deadline",
     "sync_batched",
     "sync_later",
+    "take_down_pod",
 ]
 
 # The least delay, in ticks of `clock.serial`, until a controller has heard that a pod was bound
@@ -589,6 +593,22 @@ def _finish(program: Any, state: Any, p: int, phase: int) -> None:
 @rare
 def delete_pod(program: Any, state: Any, p: int) -> None:
     """Remove a pod at once: fake nodes know no grace period."""
+    _delete(program, state, p, False)
+
+
+@rare
+def take_down_pod(program: Any, state: Any, p: int) -> None:
+    """Remove a pod whose place another one may take before it is gone.
+
+    The controllers take no account of a pod that is marked as deleted, the scheduler does until it
+    is gone, some milliseconds later. What they do meanwhile comes first, or not: the seed decides.
+    """
+    late = state.clock[0].racing and choose(state.clock[0].seed, CHOICE, p, 2)
+    _delete(program, state, p, late)
+
+
+@jit
+def _delete(program: Any, state: Any, p: int, late: bool) -> None:
     pod = state.pods[p]
     _unlink(state, p)
     _become_unready(state, pod)
@@ -599,7 +619,15 @@ def delete_pod(program: Any, state: Any, p: int) -> None:
     state.sets[pod.set].active -= 1
     if pod.node == UNSET:
         forget(state, p)
+    elif late:
+        set_timer(state, state.clock[0].now, RELEASE, p, 0, 0)
     else:
-        count_on_node(program, state, p, -1)
-        wake_after_release(program, state, pod.template)
+        release(program, state, p)
     _changed(state, pod)
+
+
+@rare
+def release(program: Any, state: Any, p: int) -> None:
+    """Let others have the room that a deleted pod had on its node."""
+    count_on_node(program, state, p, -1)
+    wake_after_release(program, state, state.pods[p].template)

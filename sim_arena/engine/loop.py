@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sim_arena.engine.admission import is_tried_again, reset_admission, reset_rules
+from sim_arena.engine.admission import is_tried_again, reset_admission, reset_rules, try_early
 from sim_arena.engine.applications import apply_next, collect_garbage
 from sim_arena.engine.bundle import bundle
 from sim_arena.engine.cronjob import sync_cronjob
@@ -26,10 +26,11 @@ from sim_arena.engine.lifecycle import (
     mark_set,
     mark_workload,
     probe_failed,
+    release,
     restart_container,
     start_pod,
 )
-from sim_arena.engine.order import APPLY, CONTROL, SCHEDULE, next_actor
+from sim_arena.engine.order import APPLY, CONTROL, RETURN, SCHEDULE, next_actor
 from sim_arena.engine.program import (
     CRON_JOB,
     DAEMON_SET,
@@ -52,6 +53,7 @@ from sim_arena.engine.state import (
     MORE,
     PENDING,
     PROBE,
+    RELEASE,
     RESTART,
     RETRY,
     START,
@@ -199,6 +201,7 @@ def _reset_clock(clock: Any, seed: int) -> None:
     clock.dirty_first = 0
     clock.dirty = 0
     clock.racing = 0
+    clock.began = 0
     clock.apply_at = 0
     clock.late = 0
     clock.choices = 0
@@ -316,12 +319,15 @@ def advance_run(program: Any, state: Any, until: int, max_events: int, whole: An
             return FULL
         actor = CONTROL if clock.dirty > 0 else SCHEDULE
         if clock.racing:
-            actor = next_actor(program, state)
+            actor = next_actor(program, state, whole)
         if actor == CONTROL:
             if not sync_next(program, state, whole):
                 return FULL
             continue
         events += 1
+        if whole is not None and actor == RETURN:
+            _return_early(program, state)
+            continue
         if actor == APPLY:
             if not apply_next(program, state, whole):
                 return FULL
@@ -429,6 +435,8 @@ def handle(program: Any, state: Any, timer: Any, whole: Any) -> None:
         probe_failed(state, p, slot, token)
     elif kind == AVAILABLE:
         available(state, p, token)
+    elif kind == RELEASE:
+        release(program, state, p)
     elif kind == FLUSH:
         flush_leftovers(program, state)
     elif whole is not None:
@@ -444,6 +452,17 @@ def _handle_more(program: Any, state: Any, kind: int, thing: int) -> None:
         tick(program, state)
     elif kind == RETRY and is_tried_again(state, thing):
         _control(program, state, thing)
+
+
+@rare
+def _return_early(program: Any, state: Any) -> None:
+    """Let a controller that was refused a pod try again in a moment that takes that long."""
+    clock = state.clock[0]
+    pop(state.timers, clock.timers)
+    clock.timers -= 1
+    timer = state.timers[clock.timers]
+    if try_early(state, timer.pod, timer.a):
+        _control(program, state, timer.pod)
 
 
 @jit

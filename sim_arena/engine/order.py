@@ -17,12 +17,15 @@ from typing import Any
 
 from sim_arena.engine.choice import ORDER, draw, draw_quickly
 from sim_arena.engine.jit import jit
+from sim_arena.engine.state import RETRY
 
-__all__ = ["APPLY", "CONTROL", "SCHEDULE", "delay", "next_actor", "see_races"]
+__all__ = ["APPLY", "CONTROL", "RETURN", "SCHEDULE", "delay", "next_actor", "see_races"]
 
-APPLY, CONTROL, SCHEDULE = range(3)
+# RETURN: a controller that was refused a pod tries again.
+APPLY, CONTROL, SCHEDULE, RETURN = range(4)
 
 _FAR = 1 << 62
+_TICK = 1_000_000  # nanoseconds, about: see `delay`
 
 
 @jit
@@ -56,6 +59,7 @@ def see_races(program: Any, state: Any) -> None:
     cursor = clock.cursor
     if cursor > 0 and applications[cursor - 1].time == applications[cursor].time:
         return
+    clock.began = clock.serial
     last = cursor + 1 == program.header[0].applications
     alone = last or applications[cursor + 1].time != applications[cursor].time
     clock.racing = 0 if alone and clock.waiting == 0 else 1
@@ -88,7 +92,7 @@ def _first_controller(state: Any) -> int:
 
 
 @jit
-def next_actor(program: Any, state: Any) -> int:
+def next_actor(program: Any, state: Any, whole: Any) -> int:
     """Return who acts next in a moment in which the order matters, and move its clock there."""
     clock = state.clock[0]
     actor = SCHEDULE
@@ -105,6 +109,12 @@ def next_actor(program: Any, state: Any) -> int:
             if program.applications[clock.cursor].time <= clock.now:
                 actor = APPLY
                 time = clock.apply_at
+    if whole is not None and program.header[0].admission and clock.timers > 0:
+        timer = state.timers[0]
+        again = clock.began + (timer.a - clock.now) // _TICK
+        if timer.kind == RETRY and again < time < _FAR:
+            actor = RETURN
+            time = again
     if clock.serial < time < _FAR:
         clock.serial = time
     return actor

@@ -11,7 +11,7 @@ from typing import Any
 from sim_arena.engine.admission import settle
 from sim_arena.engine.choice import UID, draw
 from sim_arena.engine.jit import jit, rare
-from sim_arena.engine.lifecycle import create_pod, delete_pod, mark_set, notice_set
+from sim_arena.engine.lifecycle import create_pod, mark_set, notice_set, take_down_pod
 from sim_arena.engine.order import delay
 from sim_arena.engine.program import DEPLOYMENT, NS
 from sim_arena.engine.state import PENDING, RUNNING
@@ -109,7 +109,7 @@ def _delete_surplus(program: Any, state: Any, s: int, count: int) -> None:
         size -= 1
         lists[0].scratch = lists[size].scratch
         _sift(program, state, lists, 0, size)
-        delete_pod(program, state, first)
+        take_down_pod(program, state, first)
 
 
 @jit

@@ -36,7 +36,7 @@ EVICTED = 7
 # States of a container.
 CREATED, UP, CRASHED, DOWN = range(4)
 # Kinds of timer.
-START, COMPLETE, RESTART, PROBE, AVAILABLE, FLUSH, RETRY, SYNC, TICK = range(9)
+START, COMPLETE, RESTART, PROBE, AVAILABLE, FLUSH, RETRY, SYNC, TICK, RELEASE = range(10)
 # Whether a workload's controller hears of its pods: not, within the moment, or once a second.
 DEAF, PROMPT, BATCHED = range(3)
 # How a Job stands with a pod: not its own any more, to be counted, counted.
@@ -65,6 +65,7 @@ CLOCK = _record(
     ("dirty_first", "i8"),
     ("dirty", "i8"),
     ("racing", "i8"),  # whether the order within the moment can matter
+    ("began", "i8"),  # when, by `serial`, the moment's first object was applied
     ("apply_at", "i8"),  # when, by `serial`, the moment's next object is applied
     ("late", "i8"),  # how much later, by `serial`, the pod that is being made comes
     ("choices", "i8"),  # how many delays were drawn
@@ -161,6 +162,7 @@ ADMISSION_STATE = _record(
     ("tries", "i8"),  # refusals ever
     ("batch", "i8"),  # how many pods its controller makes next, if it is making some; else 0
     ("retry_at", "i8"),
+    ("early", "i8"),  # whether it is tried again within a moment that reaches up to `retry_at`
 )
 POD_STATE = _record(
     ("template", "i8"),
@@ -295,7 +297,7 @@ def allocate(programs: Arrays, pods: int) -> State:
     sets = templates + int(header["jobs"].max(initial=0))
     per_pod = max(1, int(header["pod_containers"].max(initial=1)))
     with_terms = bool(header["terms"].any())
-    timers = 64 + templates + 2 * workloads + pods * (2 + 2 * per_pod)
+    timers = 64 + templates + 2 * workloads + pods * (3 + 2 * per_pod)
     admission = bool(header["admission"].any())
     areas = int(programs.terms["areas"].max(initial=0))
 

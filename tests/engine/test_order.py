@@ -67,6 +67,17 @@ def test_pods_that_wait_come_before_new_ones() -> None:
     assert all(2 * b + c == 8 for _, b, c in seen)
 
 
+def test_a_deleted_pod_may_still_have_its_room_when_its_successor_is_tried() -> None:
+    # Kubernetes: controllers leave a pod with a deletionTimestamp out (pkg/controller/
+    # controller_utils.go, IsPodActive), the scheduler's cache holds it until it is gone.
+    web, updated = deployment("a", "2", 1), deployment("a", "2", 1)
+    for one in (web, updated):
+        one["spec"]["strategy"] = {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
+    updated["spec"]["template"]["spec"]["containers"][0]["image"] = "app:2"
+    seen = ready(trace([web], [deployment("b", "3", 1)], [updated]), "1x4cpu,32Gi")
+    assert seen == {(0, 1), (1, 0)}
+
+
 def test_nothing_is_drawn_for_a_single_deployment_that_fits() -> None:
     program = compile_trace(
         trace([deployment("a", "1", 8)]), parse_nodes("2x8cpu,32Gi"), Parameters(duration=60)

@@ -74,6 +74,11 @@ def reasons(simulation: Simulation, name: str = "web") -> dict[str, int]:
     return status(simulation, name).reasons
 
 
+def test_a_claim_that_no_pod_names_changes_nothing() -> None:
+    played = play((0, [claim(), deployment(template(container("1")), 2)]), nodes=nodes(1))
+    assert status(played).ready == 2
+
+
 def test_a_claim_that_nobody_made() -> None:
     assert message(bare_pod(named("data")), nodes(2)) == MISSING
     assert message(bare_pod(named("other", "data")), nodes(2)) == MISSING.replace("data", "other")

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from tests.fidelity.embedded import Outcome, compile_recording, outcomes
+from tests.fidelity.embedded import Outcome, compile_recording, outcomes, with_real_starts
 from tests.fidelity.guidance import guide
 from tests.fidelity.recording import Recording
 from tests.fidelity.scenarios import Scenario
@@ -103,6 +103,7 @@ def compare(recording: Recording, seeds: int = SEEDS, *, guided: bool = True) ->
     unmodelled = tuple(unmodelled_in(recording.scenario, program.warnings))
     if unmodelled:
         return Comparison([], [], unmodelled)
+    program = with_real_starts(recording, program)
     supports = outcomes(recording, program, range(seeds))
     rows = [
         _row(recording, number, support, program.warnings)

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from sim_arena.engine import Batch, Parameters, compile_trace
+from sim_arena.engine.guided import FAR
 from sim_arena.engine.program import NS, Program
+from tests.fidelity.account import Account
 from tests.fidelity.recording import Counts, Recording
 from traces import Trace
 
@@ -52,6 +54,28 @@ def lags_of(recording: Recording) -> tuple[float, ...]:
     scenario = recording.scenario
     timed = _TIMED.intersection(scenario.features) or _TIMED_KINDS.intersection(scenario.kinds)
     return LAGS_S if timed else LAGS_S[:1]
+
+
+def with_real_starts(recording: Recording, program: Program) -> Program:
+    """The same with the time that KWOK itself took to start a bound pod, from least to most.
+
+    Where pods end and others come in their place, it adds up.
+    """
+    if "lifecycles" not in recording.scenario.features or not recording.log:
+        return program
+    header = program.arrays.header.copy()
+    pull = int(header["image_pull_jitter"][0])
+    low, high = int(header["pod_startup_delay"][0]), int(header["pod_startup_jitter"][0])
+    took = [
+        pod.running - pod.bound - pull - high
+        for pod in Account(recording).pods
+        if pod.bound < pod.running < FAR
+    ]
+    if not took:
+        return program
+    header["pod_startup_delay"] = min(low, high) + max(0, min(took))
+    header["pod_startup_jitter"] = high + max(0, *took)
+    return replace(program, arrays=program.arrays._replace(header=header))
 
 
 def outcomes(

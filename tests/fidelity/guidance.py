@@ -279,7 +279,8 @@ def _broken_rules(program: Program, runs: Guided, run: int) -> Iterator[str]:
         yield "the engine did not come to an end"
     rows = runs.guide.pods[run][: runs.guide.counts[run, 0]]
     for row in rows[rows["verdict"] != 0]:
-        workload = program.workloads[runs.state.pods[run][row.pod].workload]
+        owner = program.arrays.workloads["owner"][runs.state.pods[run][row.pod].workload]
+        workload = program.workloads[owner]
         what = "its node is none of the best" if row.verdict == NOT_BEST else "may not go first"
         yield f"{workload} pod {row.pod} bound at {row.bound / 1e9:.3f}: {what}"
 
@@ -294,7 +295,7 @@ def _seen(program: Program, runs: Guided, run: int) -> _Seen:
     }
     pods = state.pods[: state.clock["pods"][0]]
     for pod in pods[pods["phase"] != GONE]:
-        ref = program.workloads[pod.workload]
+        ref = program.workloads[program.arrays.workloads["owner"][pod.workload]]
         key = (ref.kind, ref.namespace, ref.name)
         counts[*key, "total"] += 1
         counts[*key, "ready"] += bool(pod.ready)

@@ -123,7 +123,7 @@ def recording_row(recording: Recording, versions: dict[str, str]) -> Row:
         "features": list(scenario.features),
         "kubernetes": versions["kubernetes"],
         "kwok": versions["kwok"],
-        "nodes": json.dumps([dataclasses.asdict(node) for node in scenario.nodes]),
+        "nodes": json.dumps([dataclasses.asdict(n) for n in scenario.nodes], default=sorted),
         "trace": dumps(scenario.trace),
         "moments": [_moment_row(moment) for moment in recording.moments],
         "error": recording.error,
@@ -152,10 +152,7 @@ def _moment_row(moment: Moment) -> Row:
 
 def recording_of(row: Row) -> Recording:
     """The recording that a row holds."""
-    nodes = tuple(
-        Node(**{**fields, "taints": tuple(Taint(**taint) for taint in fields["taints"])})
-        for fields in json.loads(row["nodes"])
-    )
+    nodes = tuple(_node(fields) for fields in json.loads(row["nodes"]))
     scenario = Scenario(
         row["seed"],
         row["version"],
@@ -190,6 +187,12 @@ def recording_of(row: Row) -> Recording:
         applications,
         log,
     )
+
+
+def _node(fields: dict[str, Any]) -> Node:
+    taints = tuple(Taint(**taint) for taint in fields["taints"])
+    features = frozenset(fields.get("features", ()))
+    return Node(**{**fields, "taints": taints, "features": features})
 
 
 def _later_fields(row: Row) -> tuple[Any, ...]:

@@ -1,12 +1,16 @@
 """Scenarios: the same from the same seed, valid, and of all the kinds that are switched on."""
 
+from pathlib import Path
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sim_arena.engine import Parameters, compile_trace
 from tests.fidelity.comparison import unmodelled_in
+from tests.fidelity.recording import Recording
 from tests.fidelity.report import wilson
 from tests.fidelity.scenarios import make_scenario
+from tests.fidelity.store import RECORDINGS, read, recording_of, recording_row, write
 from tests.fidelity.switches import Switches
 from traces import dumps, loads
 
@@ -18,6 +22,13 @@ def test_a_seed_gives_one_scenario(seed: int) -> None:
     scenario = make_scenario(seed)
     assert scenario == make_scenario(seed)
     assert loads(dumps(scenario.trace)) == scenario.trace
+
+
+def test_a_recording_is_read_as_it_was_written(tmp_path: Path) -> None:
+    recording = Recording(make_scenario(7), (), None, 1.5, 1_700_000_000)
+    path = tmp_path / "one.parquet"
+    write([recording_row(recording, {"kubernetes": "1", "kwok": "2"})], RECORDINGS, path)
+    assert list(map(recording_of, read([path]))) == [recording]
 
 
 @given(SEEDS)
