@@ -603,7 +603,7 @@ def take_down_pod(program: Any, state: Any, p: int) -> None:
     The controllers take no account of a pod that is marked as deleted, the scheduler does until it
     is gone, some milliseconds later. What they do meanwhile comes first, or not: the seed decides.
     """
-    late = state.clock[0].racing and choose(state.clock[0].seed, CHOICE, p, 2)
+    late = state.clock[0].racing != 0 and choose(state.clock[0].seed, CHOICE, p, 2) == 1
     _delete(program, state, p, late)
 
 

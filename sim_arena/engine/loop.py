@@ -30,7 +30,7 @@ from sim_arena.engine.lifecycle import (
     restart_container,
     start_pod,
 )
-from sim_arena.engine.order import APPLY, CONTROL, RETURN, SCHEDULE, next_actor
+from sim_arena.engine.order import CONTROL, RETURN, SCHEDULE, next_actor
 from sim_arena.engine.program import (
     CRON_JOB,
     DAEMON_SET,
@@ -325,11 +325,8 @@ def advance_run(program: Any, state: Any, until: int, max_events: int, whole: An
                 return FULL
             continue
         events += 1
-        if whole is not None and actor == RETURN:
-            _return_early(program, state)
-            continue
-        if actor == APPLY:
-            if not apply_next(program, state, whole):
+        if actor != SCHEDULE:
+            if not _apply_or_return(program, state, actor, whole):
                 return FULL
             continue
         p = next_pod(state)
@@ -452,6 +449,15 @@ def _handle_more(program: Any, state: Any, kind: int, thing: int) -> None:
         tick(program, state)
     elif kind == RETRY and is_tried_again(state, thing):
         _control(program, state, thing)
+
+
+@jit
+def _apply_or_return(program: Any, state: Any, actor: int, whole: Any) -> bool:
+    """Do what `next_actor` says; False when the state is full."""
+    if whole is not None and actor == RETURN:
+        _return_early(program, state)
+        return True
+    return apply_next(program, state, whole)
 
 
 @rare
