@@ -10,10 +10,13 @@ from __future__ import annotations
 from typing import Any
 
 from sim_arena.engine.jit import jit, rare
-from sim_arena.engine.lifecycle import mark_set, mark_workload
+from sim_arena.engine.lifecycle import mark_set, notice_workload
 from traces.arithmetic import UNSET
 
 __all__ = ["same_template", "sync_deployment"]
+
+# The least delay, in ticks of `clock.serial`, between two of its steps.
+_STEP = 4
 
 
 @jit
@@ -110,14 +113,16 @@ def sync_deployment(program: Any, state: Any, w: int) -> None:
         if not application.paused and (
             before != _total(program, state, w) or not _is_scaling(program, state, w, application)
         ):
-            mark_workload(state, w)
+            if _next_old(program, state, w, new, -1, False) != UNSET:
+                state.clock[0].racing = 1  # its own next step and the pods that are made now
+            notice_workload(state, w, _STEP)
         return
     if application.recreate:
         changed = _recreate(program, state, w, new, application)
     else:
         changed = _roll(program, state, w, new, application)
     if changed:
-        mark_workload(state, w)
+        notice_workload(state, w, _STEP)
     else:
         workload.rolling = _unfinished(program, state, w, application)
         templates = program.workloads[w].end_template - program.workloads[w].first_template

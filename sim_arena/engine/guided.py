@@ -136,6 +136,7 @@ def advance_guided(
 
 # What is done next.
 _NOTHING, _APPLICATION, _CONTROLLER, _TIMER, _POD = range(5)
+_TOGETHER = 1_000_000_000  # nanoseconds within which a DaemonSet's pods are made
 _MOST = 1_000_000  # actions in one call; more would be a loop without end
 
 
@@ -208,13 +209,16 @@ def _note_timer(guide: Any, timer: Any) -> None:
 def _next_row(guide: Any, s: int, ordinal: int) -> int:
     """Return the first real pod of a set that the engine has not made yet, or UNSET.
 
-    Of a DaemonSet's pods that were never bound the ordinal is not known: any will do.
+    Of a DaemonSet's pods that were never bound the ordinal is not known: any will do that was not
+    made later than the others of its time.
     """
     anyone = UNSET
     for row in range(guide.counts[0]):
         real = guide.pods[row]
         if real.set == s and real.pod == UNSET:
             if real.ordinal == ordinal:
+                if anyone != UNSET and real.created > guide.pods[anyone].created + _TOGETHER:
+                    return anyone
                 return row
             if real.ordinal == UNSET and anyone == UNSET:
                 anyone = row

@@ -126,12 +126,8 @@ def _is_best_effort(template: Any, containers: Any) -> bool:
 @jit
 def _verdict(program: Any, state: Any, t: int) -> int:
     record = program.templates[t]
-    for row in range(record.first_container, record.end_container):
-        one = state.filled[row]
-        if one.cpu_limit != UNSET and one.cpu_request > one.cpu_limit:
-            return _INVALID
-        if one.memory_limit != UNSET and one.memory_request > one.memory_limit:
-            return _INVALID
+    if _is_invalid(state, record):
+        return _INVALID
     rule = program.rules[record.limits]
     for a in range(rule.first, rule.end):
         bound = program.amounts[a]
@@ -149,6 +145,27 @@ def _verdict(program: Any, state: Any, t: int) -> int:
                 if _breaks(bound, _request(one, cpu), _limit(one, cpu)):
                     return _OUTSIDE
     return _OK
+
+
+@jit
+def _is_invalid(state: Any, record: Any) -> bool:
+    for row in range(record.first_container, record.end_container):
+        one = state.filled[row]
+        if one.cpu_limit != UNSET and one.cpu_request > one.cpu_limit:
+            return True
+        if one.memory_limit != UNSET and one.memory_request > one.memory_limit:
+            return True
+    return _ask_for_too_much(state, record, True) or _ask_for_too_much(state, record, False)
+
+
+@jit
+def _ask_for_too_much(state: Any, record: Any, cpu: bool) -> bool:
+    """Say whether the containers ask for more than the whole pod, with what was filled in.
+
+    Source: `pkg/apis/core/validation/validation.go` (validatePodResources).
+    """
+    most = record.pod_cpu if cpu else record.pod_memory
+    return most != UNSET and sum_of_containers(record, state.filled, cpu, 0) > most
 
 
 @jit

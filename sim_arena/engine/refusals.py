@@ -14,6 +14,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
+
+from sim_arena.engine.jit import interpreted
 from sim_arena.engine.program import (
     COUNT_PODS,
     CPU,
@@ -32,6 +35,7 @@ from sim_arena.engine.program import (
     STATEFUL_SET,
     Program,
 )
+from sim_arena.engine.requests import sum_of_containers
 from sim_arena.engine.state import (
     BY_LIMITS,
     BY_POLICY,
@@ -168,6 +172,16 @@ def _invalid(program: Program, state: State, variant: int) -> Iterator[str]:
                     f'spec.{path}.resources.requests: Invalid value: "{formatted(request)}": '
                     f"must be less than or equal to {resource} limit of {formatted(limit)}"
                 )
+    template = program.arrays.templates.view(np.recarray)[variant]
+    for resource, formatted in (("cpu", format_cpu), ("memory", _bytes)):
+        most = int(template[f"pod_{resource}"])
+        together = interpreted(sum_of_containers)(template, state.filled, resource == "cpu", 0)
+        if most != UNSET and together > most:
+            yield (
+                f'spec.resources.requests[{resource}]: Invalid value: "{formatted(most)}": '
+                f"must be greater than or equal to aggregate container requests of "
+                f"{formatted(together)}"
+            )
 
 
 def _outside(program: Program, state: State, variant: int, by: int) -> Iterator[str]:

@@ -136,6 +136,18 @@ def test_what_is_refused(item: Json, pod: Json, text: str) -> None:
     assert status(simulation).total == 0
 
 
+def test_what_is_filled_in_must_fit_the_whole_pod() -> None:
+    # Kubernetes: pkg/apis/core/validation/validation.go, validatePodResources.
+    whole = template(container(), resources={"requests": {"cpu": "12m"}})
+    limits = limit_range({"defaultRequest": {"cpu": "200m"}})
+    simulation = play((0, [limits, deployment(whole, 2)]), nodes=nodes(1))
+    text = (
+        'invalid: spec.resources.requests[cpu]: Invalid value: "12m": '
+        "must be greater than or equal to aggregate container requests of 200m"
+    )
+    assert status(simulation).refused == {text: 2}
+
+
 def test_a_change_lets_the_controller_succeed() -> None:
     strict, mild = limit_range({"max": {"cpu": "1"}}), limit_range({"max": {"cpu": "9"}})
     events: Any = (0, [strict, deployment(template(container("2")))]), (3, [mild])

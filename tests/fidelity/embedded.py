@@ -15,12 +15,16 @@ from traces import Trace
 
 Outcome = tuple[Counts, ...]
 
+_MINUTE = 60
+
 
 def compile_recording(recording: Recording) -> Program:
     """Compile a scenario with the times at which its events were really applied."""
     scenario = recording.scenario
-    parameters = Parameters(1 << 20, scenario.speed, scenario.replay, *scenario.delays)
-    program = compile_trace(_at_wall_time(recording), scenario.nodes, parameters)
+    trace = _at_wall_time(recording)
+    lasts = max(trace["events"][-1]["ts"] - trace["events"][0]["ts"], _seconds(recording))
+    parameters = Parameters(lasts + _MINUTE, scenario.speed, scenario.replay, *scenario.delays)
+    program = compile_trace(trace, scenario.nodes, parameters)
     applications = program.arrays.applications.copy()
     for moment in recording.moments:
         applications["time"][program.arrays.applications["time"] == moment.due * NS] = (
@@ -31,6 +35,10 @@ def compile_recording(recording: Recording) -> Program:
     header["applications"] = len(played)
     arrays = program.arrays._replace(applications=played, header=header)
     return replace(program, arrays=arrays)
+
+
+def _seconds(recording: Recording) -> int:
+    return recording.moments[-1].seen // NS
 
 
 def _at_wall_time(recording: Recording) -> Trace:
