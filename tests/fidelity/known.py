@@ -5,6 +5,7 @@ _QUOTA = "who gets the last of a quota: real controllers' retries take turns in 
 
 KNOWN: dict[tuple[int, int], str] = {
     (2, 219): _QUOTA,
+    (2, 229): "mended since: a bare Pod whose priority is not its class's is refused",
     (2, 310): _PASSING,
     (2, 546): _PASSING,
     (2, 1600): _QUOTA,
