@@ -198,7 +198,7 @@ def _chart(times: Sequence[float], rows: _Strips, most: int, title: str) -> Char
         width=round(length),
         height=_HEIGHT,
         states={state: STATES[state] for state in STATES if any(state in s.areas for s in strips)},
-        table=_moments(times, rows),
+        table=_moments(times, rows, title),
     )
 
 
@@ -250,7 +250,7 @@ def _outline(times: Sequence[float], floor: Sequence[int], roof: Sequence[int], 
     return "M" + "L".join(f"{x} {y}" for x, y in around) + "Z"
 
 
-def _moments(times: Sequence[float], rows: _Strips) -> Table:
+def _moments(times: Sequence[float], rows: _Strips, title: str) -> Table:
     """Return the moments at which something is different from before."""
     found: list[list[Cell]] = []
     for at, time in enumerate(times):
@@ -262,7 +262,7 @@ def _moments(times: Sequence[float], rows: _Strips) -> Table:
     columns = head("Time#|s", "Where", *(f"{label}#|pods" for label in STATES.values()))
     left = len(found) - _MOST_CHANGES
     more = f" (the first {_MOST_CHANGES} of {len(found)})" if left > 0 else ""
-    return Table(f"The same in numbers{more}", columns, found[:_MOST_CHANGES], folded=True)
+    return Table(f"{title}, in numbers{more}", columns, found[:_MOST_CHANGES], folded=True)
 
 
 # ---- packing ----------------------------------------------------------------------------------

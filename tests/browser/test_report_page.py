@@ -150,6 +150,8 @@ STRUCTURE = """() => {
     pictures: all('[role=img]').map(named),
     loudDrawings: all('svg').filter(e => e.getAttribute('aria-hidden') !== 'true').length,
     unreachable: all('.scroll,pre').filter(e => e.tabIndex !== 0).length,
+    sameName: (names => names.filter((name, at) => names.indexOf(name) !== at))(
+      all('[role=region],nav,section').map(named)),
     behind: all('figure').filter(f => !f.querySelector('details table')).length,
   };
 }"""
@@ -170,7 +172,7 @@ def test_a_screen_reader_finds_its_way(
     assert len(found["pictures"]) == 2
     for fault in (
         *("doubleIds", "deadLinks", "poorTables", "nameless", "loudDrawings", "unreachable"),
-        "behind",
+        *("sameName", "behind"),
     ):
         assert not found[fault], fault
 
