@@ -164,9 +164,10 @@ _KNOWN = """\
   `rollingUpdate`, and is refused.) Such scenarios count up to the refusal.
 - Recordings of the second version in which KWOK took more than 0.5 s to start a bound pod, or the
   API server more than 0.25 s for one object, are of a machine that was held up by other work. 285
-  were made again for that reason (of the latter the slowest only), agreement played no part in it.
-- The comparison was made a few changes of the engine ago; those since are about usage, priorities
-  of bare Pods (seed 229) and Jobs' policies.
+  were made again: of the latter the slowest only, and some fifteen because they disagreed, not all
+  of which were held up that long. A scenario that was made again counts as it came out then.
+- The comparison was made with two builds of the engine, the older one a few changes older; changes
+  since are about usage, priorities of bare Pods (seed 229) and Jobs' policies.
 - Where pods end and others come in their place, KWOK's own delays add up. The free runs of such
   scenarios start pods as late as it really did, at random from the least to the most.
 - The order of things within a moment is drawn from assumed delays (`sim_arena/engine/order.py`):
