@@ -6,11 +6,11 @@ the limit, whoever waits is known to the server: a flow run, or an episode of a 
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from prefect.client.orchestration import get_client
 from prefect.concurrency.sync import concurrency
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
 __all__ = ["limit_name", "turn"]
 
@@ -40,6 +40,7 @@ def turn(place: str) -> Iterator[None]:
         try:
             client.read_global_concurrency_limit_by_name(name)
         except ObjectNotFound:
-            client.upsert_global_concurrency_limit_by_name(name, 1)
+            with suppress(ObjectAlreadyExists):  # somebody else has made it in the meantime
+                client.upsert_global_concurrency_limit_by_name(name, 1)
     with concurrency(name, strict=True, lease_duration=_SLOT_S):
         yield

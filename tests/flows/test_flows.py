@@ -21,6 +21,7 @@ from sim_arena.episode import EpisodeResult, EpisodeSpec, Hook, StepSizes
 from sim_arena.errors import HookError, PermanentError
 from sim_arena.hooks import ALLOW_CODE
 from sim_arena.locks import locked
+from tests.flows import server
 
 pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.usefixtures("prefect_server")]
 
@@ -28,7 +29,7 @@ MakeSpec = Callable[..., EpisodeSpec]
 
 
 def last_run(client: Any, name: str) -> Any:
-    [run] = client.read_flow_runs(limit=1, sort="EXPECTED_START_TIME_DESC")
+    run = server.last_run(client)
     assert name in run.name
     return run
 

@@ -11,6 +11,7 @@ from flows.sweep import sweep
 from results import ResultsError, Sweep, load_episodes, load_steps, rows_of
 from sim_arena.errors import PermanentError
 from sim_arena.sweeps import SweepSpec, TooManyFailedError, create, go_on
+from tests.flows.server import last_run
 from traces.generator import write_demo
 
 pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.usefixtures("prefect_server")]
@@ -26,11 +27,6 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> str:
 def timeless(table: Any) -> list[dict[str, Any]]:
     clock = {"started_at", "wall_seconds"}
     return [{k: v for k, v in row.items() if k not in clock} for row in rows_of(table)]
-
-
-def last_run(client: Any) -> Any:
-    [run] = client.read_flow_runs(limit=1, sort="EXPECTED_START_TIME_DESC")
-    return run
 
 
 def test_the_flow_gives_what_the_runner_without_prefect_gives(
