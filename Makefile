@@ -15,7 +15,7 @@ export PYTHONNOUSERSITE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-browser lint lock wheel bench control-plane simkube test-cluster test-cluster-full oracle mutation fidelity clean FORCE
+.PHONY: help venv demo test test-browser test-ray lint lock wheel bench control-plane simkube test-cluster test-cluster-full oracle mutation fidelity clean FORCE
 
 help: ## List the targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1	/p' Makefile | expand -t 16
@@ -44,11 +44,15 @@ demo: $(READY) ## Repair a broken Deployment on the embedded cluster, through Pr
 	  $(VENV)/bin/sim-arena episode $(DEMO)
 	@$(VENV)/bin/sim-arena report latest
 
-test: $(READY) ## Run the tests (those that need a control plane or a browser excepted)
-	@$(PY) -m pytest -n 2 --dist loadgroup -m "not cluster and not browser"
+test: $(READY) ## Run the tests (those that need a control plane, a browser or Ray excepted)
+	@$(PY) -m pytest -n 2 --dist loadgroup -m "not cluster and not browser and not ray"
 
 test-browser: $(READY) ## Look at the pages in a real browser (needs Chromium)
 	@$(PY) -m pytest -m browser
+
+test-ray: $(READY) ## Run a sweep on workers of Ray (installs it, 400 MB)
+	@$(PY) -m pip install --quiet --editable '.[ray]' --no-build-isolation
+	@$(PY) -m pytest -m ray
 
 lint: $(READY) ## Check style, types, layers, dependencies
 	$(PY) -m ruff check
@@ -79,10 +83,10 @@ simkube: $(READY) ## Build SimKube for its tests (needs Rust), once; half an hou
 	@$(PY) -m tests.cluster.simkube_build
 
 test-cluster: $(READY) ## Run the tests that need the control plane
-	@$(PY) -m pytest -m "cluster and not full"
+	@$(PY) -m pytest -n 4 --dist loadgroup -m "cluster and not full"
 
 test-cluster-full: $(READY) ## Run all of them, those that take minutes too
-	@$(PY) -m pytest -m cluster
+	@$(PY) -m pytest -n 4 --dist loadgroup -m cluster
 
 oracle: $(READY) ## Ask the real scheduler's plugins for the test vectors anew (needs Go)
 	@$(PY) -m tests.oracle.make

@@ -2,7 +2,9 @@
 
     python deploy/alerts.py URL
 
-Told are runs that failed, timed out or crashed, and those that no worker has picked up in time.
+Told are runs that failed, timed out or crashed, and those that no worker has picked up in time. A
+run whose process is gone, and can say nothing any more, is set to Crashed when nothing was heard of
+it for ten minutes.
 What is sent is `{"text": "..."}`, which Slack, Mattermost and others show as a message. To run it
 again changes the address, and nothing is told twice.
 """
@@ -14,7 +16,8 @@ from datetime import timedelta
 import httpx
 from prefect.blocks.webhook import Webhook
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.events.actions import CallWebhook
+from prefect.client.schemas.objects import StateType
+from prefect.events.actions import CallWebhook, ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.settings import PREFECT_API_URL
 
@@ -25,6 +28,9 @@ ALERTS = {
     # Nobody else can tell: no worker is there to do so.
     "sim-arena: a run is not picked up": ("Late",),
 }
+GONE = "sim-arena: a run is gone"
+# Runs send a sign of life every three minutes (PREFECT_FLOWS_HEARTBEAT_FREQUENCY).
+SILENCE = timedelta(minutes=10)
 
 # Names of runs and messages come from traces: no receiver may take a part of them for a mention.
 _PAYLOAD = """\
@@ -59,6 +65,8 @@ def make(url: str) -> None:
         for name, states in ALERTS.items():
             put(client, automation(name, states, action))
             print(f"{name}: told to the webhook")
+        put(client, gone())
+        print(f"{GONE}: set to Crashed")
 
 
 def automation(name: str, states: tuple[str, ...], action: CallWebhook) -> AutomationCore:
@@ -73,6 +81,28 @@ def automation(name: str, states: tuple[str, ...], action: CallWebhook) -> Autom
         within=timedelta(0),
     )
     return AutomationCore(name=name, trigger=trigger, actions=[action])
+
+
+def gone(silence: timedelta = SILENCE) -> AutomationCore:
+    """Return an automation that sets runs to Crashed of which nothing is heard any more.
+
+    Args:
+        silence: after so long, from 10 s on
+    """
+    trigger = EventTrigger(
+        after={"prefect.flow-run.heartbeat"},
+        expect={"prefect.flow-run.*"},  # another one, or any state: some of ours have own names
+        match={"prefect.resource.id": "prefect.flow-run.*"},
+        match_related=TAG,
+        for_each={"prefect.resource.id"},
+        posture=Posture.Proactive,
+        threshold=1,
+        within=silence,
+    )
+    # A run that has ended keeps its state, also where its last sign of life came in after that.
+    message = f"nothing was heard of it for {silence.total_seconds():g} s: its process is gone"
+    action = ChangeFlowRunState(state=StateType.CRASHED, message=message)
+    return AutomationCore(name=GONE, trigger=trigger, actions=[action])
 
 
 def put(client: SyncPrefectClient, wanted: AutomationCore) -> None:

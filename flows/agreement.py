@@ -9,6 +9,7 @@ from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
 from flows.artifacts import escape, table
+from results.words import many
 from sim_arena.fidelity import Comparison, Found
 
 if TYPE_CHECKING:
@@ -82,11 +83,11 @@ def headline(found: Sequence[Compared]) -> str:
     moments = sum(one.moments for one in found)
     different = sum(one.different for one in found)
     failed = sum(one.error is not None for one in found)
-    parts = [_counted(len(found), "trace"), _counted(moments, "moment")]
+    parts = [many(len(found), "trace"), many(moments, "moment")]
     parts.append(f"{different} different" if different else "all agree")
     if failed:
         whose = "its" if failed == 1 else "their"
-        parts.append(f"{_counted(failed, 'trace')} could not be played to {whose} end")
+        parts.append(f"{many(failed, 'trace')} could not be played to {whose} end")
     return ", ".join(parts)
 
 
@@ -134,10 +135,6 @@ def _differences(found: Iterable[Compared]) -> Iterator[tuple[str, ...]]:
 def _given(own: Found) -> str:
     given = list(own.embedded.items())
     return "; ".join(f"{_counts(numbers)} by {seeds} seeds" for numbers, seeds in given[:3])
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def _counts(numbers: tuple[int, int, int]) -> str:

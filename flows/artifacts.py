@@ -11,7 +11,8 @@ from pathlib import Path
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from flows.cli.report import Repair, action_text, observation_text, repair, repair_text
-from results.markdown import escape, fenced
+from results.markdown import escape, fenced, table
+from results.words import many
 from sim_arena.clusters import Check
 from sim_arena.episode import EpisodeSpec, StepRecord
 
@@ -99,7 +100,7 @@ def _headline(spec: EpisodeSpec, records: Sequence[StepRecord], error: Exception
         return f"{spec.deploy} is healthy, seen in step {len(records)}"
     if records and records[-1]["success"] is None:
         return f"{spec.deploy} cannot be assessed on {spec.cluster}"
-    return f"{spec.deploy} is not healthy after {len(records)} steps"
+    return f"{spec.deploy} is not healthy after {many(len(records), 'step')}"
 
 
 def _repair(spec: EpisodeSpec, records: Sequence[StepRecord]) -> list[str]:
@@ -116,10 +117,3 @@ def _repair(spec: EpisodeSpec, records: Sequence[StepRecord]) -> list[str]:
             fenced(f"{found.kubectl} patch.yaml", "sh"),
         ]
     return [*parts, f"Trace: {escape(after)}"]
-
-
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return rows of text as a table in Markdown."""
-    lines = [columns, ["---"] * len(columns)]
-    lines += [[escape(value) for value in row] for row in rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

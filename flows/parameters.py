@@ -80,7 +80,12 @@ def check_source(spec: EpisodeSpec) -> None:
     if is_started_here():
         return
     _refuse_code(names_code(spec))
-    _refuse_places([spec.trace, spec.runs_dir, *paths_in([spec.nodes])])
+    _refuse_places([spec.trace, spec.runs_dir, *paths_in([spec.nodes]), *_store(spec.simkube)])
+
+
+def _store(settings: SimKubeSettings) -> list[str]:
+    """The place where traces for SimKube's driver are written, unless it is the usual one."""
+    return [] if settings.trace_store == SIMKUBE.trace_store else [settings.trace_store]
 
 
 def check_sweep_source(given: Mapping[str, Any]) -> None:
@@ -92,10 +97,11 @@ def check_sweep_source(given: Mapping[str, Any]) -> None:
     if is_started_here():
         return
     _refuse_code([f"policy {name!r}" for name in given["policies"] if ":" in name])
-    _refuse_places([*(given["traces"] or ()), given["runs_dir"], *paths_in(given["nodes"] or ())])
+    places = [*(given["traces"] or ()), given["runs_dir"], *paths_in(given["nodes"] or ())]
+    _refuse_places([*places, *_store(given["simkube"])])
     if given["address"] is not None and not code_allowed():
         raise PermanentError(
-            f"expected no address of a Dask scheduler in a run from elsewhere, found "
+            f"expected no address of Dask or Ray in a run from elsewhere, found "
             f"{given['address']!r}: set {ALLOW_CODE}=1 for the worker to allow it"
         )
 

@@ -46,7 +46,8 @@ def _bar(row: int, name: str, group: Mapping[str, Any]) -> str:
     top = _GAP + row * (_BAR + _GAP)
     text = top + _BAR * 0.7
     short = name if len(name) <= 20 else f"{name[:19]}\u2026"
-    words = f"{group['success_rate']:.1%} of {group['episodes']:,}"
+    assessed = group["episodes"] - group.get("unassessable", 0)
+    words = f"{group['success_rate']:.1%} of {assessed:,}"
     return (
         f'<text x="{_NAMES - 8}" y="{text:.0f}" text-anchor="end" fill="#1f2933">'
         f"{escape(short)}</text>"

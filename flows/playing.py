@@ -14,6 +14,7 @@ from prefect.states import Completed
 import tasks
 from flows.artifacts import publish, publish_checks
 from flows.parameters import check_source
+from results.words import many, rewarded
 from sim_arena.clusters import Check
 from sim_arena.episode import EpisodeResult, EpisodeSpec, StepRecord, Verbs, play
 from sim_arena.locks import is_locked
@@ -90,7 +91,7 @@ def step_line(record: StepRecord) -> str:
     if record["error"] is not None or observation is None:
         return f"{head}: {record['error']}"
     seen = f"{observation['ready']} of {record['target']} ready, {observation['pending']} pending"
-    return f"{head}: {seen}, reward {record['reward']:g}, {record['action_type'] or 'no action'}"
+    return f"{head}: {seen}, {rewarded(record['reward'])}, {record['action_type'] or 'no action'}"
 
 
 def _verbs() -> Verbs:
@@ -120,7 +121,7 @@ def _publish(spec: EpisodeSpec, records: Sequence[StepRecord], failure: Exceptio
 def _state(spec: EpisodeSpec, result: EpisodeResult) -> "State[EpisodeResult]":
     """Return a final state whose message says what happened."""
     count = len(result.records)
-    steps = f"{count} step{'s' * (count != 1)}"
+    steps = many(count, "step")
     if result.success:
         message = f"{spec.deploy} is healthy, seen in step {count}: {result.trace}"
         return Completed(message=message, data=result)

@@ -9,16 +9,19 @@ from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
 from prefect.utilities.urls import url_for
 
-from flows.artifacts import escape, fenced, table
 from flows.picture import picture
 from results import Summary, Sweep
+from results.markdown import Marked, escape, fenced, table
+from results.words import many
 from sim_arena.sweeps import Plan, Progress
 
 __all__ = ["headline", "page", "publish"]
 
 _SHOWN = 50  # episodes in the table
 _COLUMNS = ("episode", "trace", "policy", "seed", "steps", "success", "total_reward", "error")
+_HEAD = ("episode", "trace", "policy", "seed", "steps", "outcome", "reward")
 _LONGEST = 200  # characters of an error
+_OUTCOMES = {True: "success", False: "no success", None: "not assessable"}
 
 
 def publish(
@@ -43,10 +46,15 @@ def publish(
 def headline(sweep: Sweep, figures: Summary) -> str:
     """Return a sweep's outcome in a sentence."""
     rate = figures["success_rate"]
-    parts = [f"{figures['episodes']:,} episodes of {figures['steps']:,} steps"]
-    parts.append("nothing was played" if rate is None else f"{rate:.1%} ended in success")
+    parts = [f"{many(figures['episodes'], 'episode')} of {many(figures['steps'], 'step')}"]
+    if not figures["episodes"]:
+        parts.append("nothing was played")
+    elif rate is not None:
+        parts.append(f"{rate:.1%} ended in success")
     if figures["errors"]:
         parts.append(f"{figures['errors']:,} failed")
+    if figures.get("unassessable"):
+        parts.append(f"{figures['unassessable']:,} not assessable")
     return f"{', '.join(parts)}: {sweep.store.url}"
 
 
@@ -59,7 +67,7 @@ def page(
         sweep: the sweep
         figures: what came of it
         progress: what was played just now
-        episodes: rows of Markdown of those that are worth a look
+        episodes: cells of those that are worth a look
     """
     parts = [f"# {escape(headline(sweep, figures))}"]
     if drawn := picture(figures["by_policy"]):
@@ -68,11 +76,11 @@ def page(
     if figures["error_list"]:
         parts += ["## Failed", fenced("\n".join(_error(one) for one in figures["error_list"][:20]))]
     if episodes:
-        parts += ["## Episodes", escape(_said(figures["episodes"])), _rows(episodes)]
+        parts += ["## Episodes", escape(_said(figures["episodes"])), table(_HEAD, episodes)]
     if progress.steps:
         parts.append(
             escape(
-                f"Played now: {progress.steps:,} steps in {progress.elapsed:.0f} s, "
+                f"Played now: {many(progress.steps, 'step')} in {progress.elapsed:.0f} s, "
                 f"{progress.size / progress.steps:.0f} bytes a step."
             )
         )
@@ -80,19 +88,13 @@ def page(
 
 
 def _said(episodes: int) -> str:
-    first = "Those that failed first, then those without success, then by number."
+    first = "Those that failed first, then those without success, then the rest, by number."
     more = f" The first {_SHOWN} of {episodes:,}." if episodes > _SHOWN else ""
     return f"{first}{more} sim-arena runs replay plays one again."
 
 
-def _rows(episodes: list[tuple[str, ...]]) -> str:
-    head = ("episode", "trace", "policy", "seed", "steps", "outcome", "reward")
-    lines = [head, ("---",) * len(head), *episodes]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
 def _episodes(sweep: Sweep, plan: Plan, runs: Mapping[int, str]) -> list[tuple[str, ...]]:
-    """Return the episodes that are worth a look, as cells of Markdown, with links."""
+    """Return the episodes that are worth a look, as cells, with links."""
     found = nsmallest(_SHOWN, _ranked(sweep))
     chunks = _chunks(plan, [number for _, number, _ in found])
     return [_episode(row, runs.get(chunks[number])) for _, number, row in found]
@@ -106,7 +108,8 @@ def _ranked(sweep: Sweep) -> Iterator[tuple[int, int, dict[str, Any]]]:
     import pyarrow.compute as pc  # noqa: PLC0415 # heavy
 
     for part in sweep.read("episodes", _COLUMNS):
-        rank = pc.if_else(pc.is_valid(part["error"]), 0, pc.if_else(part["success"], 2, 1))
+        ended = pc.coalesce(pc.if_else(part["success"], 3, 1), 2)  # null: not assessable
+        rank = pc.if_else(pc.is_valid(part["error"]), 0, ended)
         ranked = part.append_column("rank", rank)
         order = [("rank", "ascending"), ("episode", "ascending")]
         for row in ranked.sort_by(order).slice(0, _SHOWN).to_pylist():
@@ -123,17 +126,19 @@ def _episode(row: Mapping[str, Any], run: str | None) -> tuple[str, ...]:
     number = str(row["episode"])
     # Without a UI, or where the chunk was played by an earlier run, there is nothing to link to.
     address = url_for("task-run", obj_id=run) if run is not None else None
-    outcome = "success" if row["success"] else "no success"
+    outcome = _OUTCOMES[row["success"]]
     if row["error"] is not None:
         error = " ".join(row["error"].split())
         outcome = f"failed: {error[:_LONGEST]}{'...' if len(error) > _LONGEST else ''}"
     reward = "" if row["total_reward"] is None else f"{row['total_reward']:.3f}"
     texts = [row["trace"], row["policy"], str(row["seed"]), str(row["steps"]), outcome, reward]
-    return (f"[{number}]({address})" if address else number, *map(escape, texts))
+    return (Marked(f"[{number}]({address})") if address else number, *texts)
 
 
 def _table(groups: Mapping[str, Any], name: str) -> str:
     head = [name, "episodes", "success", "steps to success", "mean reward", "failed"]
+    unknown = any(group.get("unassessable") for group in groups.values())
+    head += ["not assessable"] * unknown
     rows = []
     for key, group in groups.items():
         took = group["steps_to_success"]
@@ -144,6 +149,7 @@ def _table(groups: Mapping[str, Any], name: str) -> str:
             "" if took is None else f"{took['mean']:.2f}",
             "" if group["mean_reward"] is None else f"{group['mean_reward']:.3f}",
             f"{group['errors']:,}",
+            *[f"{group['unassessable']:,}" for _ in range(unknown)],
         ]
         rows.append(cells)
     return table(head, rows)

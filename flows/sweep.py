@@ -1,11 +1,12 @@
 """The flow `sweep`: every combination of traces, policies, seeds and the rest, in chunks."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from itertools import groupby
 from pathlib import Path
 from time import monotonic
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, NamedTuple, cast
 
 from prefect import Flow, flow, get_run_logger
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
@@ -13,19 +14,22 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.logging.loggers import flow_run_logger
 from prefect.runtime import flow_run as current
 from prefect.states import Completed
+from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 
 from flows import parameters as p
-from flows.runners import Runner, runner_for, workers_of
+from flows.runners import Runner, started
 from flows.summaries import headline, publish
-from results import ResultsError, Summary, Sweep
+from results import ResultsError, Store, Summary, Sweep
 from results.figures import summarise_sweep
-from results.store import place_in
+from results.store import LocalStore, place_in
 from sim_arena import clusters, spec, sweeps
+from sim_arena.clusters.simkube.settings import SimKubeSettings
+from sim_arena.errors import PermanentError
 from sim_arena.guardrails import Guardrails
-from sim_arena.locks import is_locked
 from sim_arena.spec import StepSizes
-from sim_arena.sweeps import ChunkReport, Plan, Progress, TooManyFailedError
+from sim_arena.steps import told
+from sim_arena.sweeps import ChunkReport, Plan, Progress, TooManyFailedError, Writer
 from sim_arena.sweeps.asked import Generate, SeedRange, checked
 from sim_arena.sweeps.running import begin, end
 from tasks.play_chunk import play_chunk
@@ -56,15 +60,25 @@ def clean_up_sweep(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -
         sweep, plan = sweeps.opened(place_in(given.get("runs_dir") or "runs", run_id))
     except ResultsError:  # nothing was made
         return
-    if sweep.path is None or is_locked(sweep.path):  # somebody else plays it
+    if sweeps.is_written(sweep, besides=str(flow_run.id)):  # somebody else plays it
         return
-    for folder in sorted((sweep.path / "played").glob("*/run.json")):
-        if not (folder.parent / "summary.json").exists():
-            for cluster in set(plan.asked.clusters) - {"embedded"}:
-                context = plan.asked.context
-                place = f"{cluster}:{context}" if context else cluster
-                clusters.get(place).clean_up(folder.parent.name)
+    for number in _maybe_begun(sweep, plan):
+        one = plan.episode(number)
+        clusters.get(one.place).clean_up(sweeps.run_id_of(sweep, one))
     flow_run_logger(flow_run, flow).info("cleaned up sweep %s: %s", run_id, state.name)
+
+
+def _maybe_begun(sweep: Sweep, plan: Plan) -> list[int]:
+    """Return the episodes that a real cluster may have something of.
+
+    They are handed out in order, so many at once, and each is a chunk: of those that are missing,
+    all before the last that is finished, and so many after it. Where they were played does not
+    matter.
+    """
+    missing = [chunk for chunk in sweep.missing_chunks() if _cluster(plan, chunk) != "embedded"]
+    last = max(sweep.finished_chunks(), default=-1)
+    after = [chunk for chunk in missing if chunk > last][: plan.asked.concurrency]
+    return [plan.chunks[chunk][0] for chunk in missing if chunk < last or chunk in after]
 
 
 @flow(
@@ -86,6 +100,8 @@ def sweep(  # noqa: PLR0913, PLR0917 # each is a field of the form in the UI
     clusters: Annotated[list[p.ClusterName], Field(min_length=1)] = ["embedded"],  # noqa: B006 # likewise
     context: spec.Context = None,
     speed: spec.Speed = 1.0,
+    simkube: SimKubeSettings = p.SIMKUBE,
+    allow_real_nodes: bool = False,  # noqa: FBT001, FBT002 # a field of the form
     deploy: spec.Deploy | None = None,
     namespace: spec.Namespace = None,
     duration: spec.Duration | None = None,
@@ -97,13 +113,16 @@ def sweep(  # noqa: PLR0913, PLR0917 # each is a field of the form in the UI
     sample_seed: spec.Seed = 0,
     chunk: Annotated[int, Field(ge=1, le=10_000)] = 1000,
     concurrency: Annotated[int, Field(ge=1, le=1000)] = 4,
-    max_failed: Annotated[float, Field(ge=0, le=1)] = 0.1,
+    max_failed: Annotated[float, Field(ge=0, le=1)] | None = None,
     runner: Runner = "threads",
     workers: Annotated[int, Field(ge=1, le=1000)] | None = None,
     address: str | None = None,
     runs_dir: spec.RunsDir = "runs",
     run_id: spec.RunId = None,
     resume: spec.RunId = None,
+    *,
+    retry_failed: bool = False,
+    allow_other_version: bool = False,
 ) -> Summary:
     """Play every combination of what is listed, or a sample of them.
 
@@ -121,6 +140,8 @@ def sweep(  # noqa: PLR0913, PLR0917 # each is a field of the form in the UI
         clusters: where the traces are replayed
         context: the kubeconfig's context of the real ones; the current one if not given
         speed: on real clusters, divides the pauses and the pods' running times
+        simkube: on the cluster `simkube`, how SimKube is run
+        allow_real_nodes: whether a real cluster may have nodes that are not KWOK's
         deploy: the workload, of traces without a manifest
         namespace: the workload's namespace, likewise
         duration: simulated window of each step, in seconds
@@ -132,13 +153,17 @@ def sweep(  # noqa: PLR0913, PLR0917 # each is a field of the form in the UI
         sample_seed: for the draw
         chunk: episodes that are played and written together on the embedded cluster
         concurrency: episodes of a real cluster that wait for their turn at once
-        max_failed: the sweep stops when more than this share of its episodes has failed
-        runner: where the chunks are played: `threads` of this process, or `dask`
-        workers: threads or Dask workers; by default one for each core
-        address: of a Dask scheduler that is there already
+        max_failed: the sweep stops when more than this share of its episodes has failed; 0.1, or
+            what the sweep that is resumed was given
+        runner: where the chunks are played: `threads` of this process, `dask` or `ray`
+        workers: threads, or workers of Dask or Ray; by default one for each core
+        address: of a Dask scheduler or a Ray head that is there already
         runs_dir: folder of all runs, or its URL
         run_id: the sweep's name, by default the flow run's id
-        resume: the name of a sweep to go on with; all but where it is played is then its own
+        resume: the name of a sweep to go on with; all but where it is played and `max_failed` is
+            then its own
+        retry_failed: with `resume`, play the chunks again that have failed episodes
+        allow_other_version: with `resume`, go on with what another version of the program began
 
     Returns:
         the figures
@@ -148,25 +173,37 @@ def sweep(  # noqa: PLR0913, PLR0917 # each is a field of the form in the UI
     """
     given = dict(locals())  # at this point these are the arguments
     p.check_sweep_source(given)
+    if resume is None:
+        for name in ("retry_failed", "allow_other_version"):
+            if given[name]:
+                raise PermanentError(f"expected {name} with resume, found it alone: name the sweep")
     if resume is not None:
         found, plan = sweeps.opened(place_in(runs_dir, resume))
     else:
         names = sweeps.SweepSpec.model_fields
         asked = {name: given[name] for name in names if given[name] is not None}
         found, plan = sweeps.create(checked(asked), runs_dir, run_id or str(current.id))
-    figures = _play(found, plan, runner, workers, address)
+    where = _Where(runner, workers, address)
+    how = {name: given[name] for name in ("max_failed", "retry_failed", "allow_other_version")}
+    figures = _play(found, plan, where, how)
     message = headline(found, figures)
     return cast("Summary", Completed(message=message, data=figures))
 
 
-def _play(
-    sweep: Sweep, plan: Plan, kind: Runner, workers: int | None, address: str | None
-) -> Summary:
-    """Play the chunks that are missing, and end the sweep."""
+class _Where(NamedTuple):
+    """Where chunks are played, as for `started`."""
+
+    kind: Runner
+    workers: int | None
+    address: str | None
+
+
+def _play(sweep: Sweep, plan: Plan, where: _Where, how: dict[str, Any]) -> Summary:
+    """Play the chunks that are missing, as `begin` is told, and end the sweep."""
     logger = get_run_logger()
-    with sweeps.writing(sweep):
-        progress, missing = begin(sweep, plan)
-        teller = _Teller(progress)
+    with sweeps.writing(sweep, str(current.id)) as writer:
+        progress, missing = begin(sweep, plan, writer, **how)
+        teller = _Teller(plan, progress)
         runs: dict[int, str] = {}
         logger.info(
             "sweep %s: %s, in %d chunks", sweep.store.url, progress.line(), len(plan.chunks)
@@ -174,17 +211,22 @@ def _play(
         # On real clusters they wait for their turn; the rest, a core each.
         for cluster, chunks in groupby(missing, lambda chunk: _cluster(plan, chunk)):
             limit = None if cluster == "embedded" else plan.asked.concurrency
-            with runner_for(kind, workers=workers, address=address, at_once=limit) as runner:
-                at_once = limit or _AHEAD * workers_of(runner, kind)
+            with started(**where._asdict(), at_once=limit) as (runner, count):
+                at_once = limit or _AHEAD * count
+                reports = _reports(runner, writer, chunks, at_once)
                 try:
-                    for report, run in _reports(runner, sweep, chunks, at_once):
-                        runs[report.chunk] = run
-                        teller.add(report)
+                    with closing(reports):
+                        for chunk, outcome, run in reports:
+                            runs[chunk] = run
+                            teller.add(chunk, outcome)
                 except TooManyFailedError:
                     publish(sweep, plan, summarise_sweep(sweep), progress, runs)
                     raise
-        figures = end(sweep)
-    teller.end()
+        teller.end()
+        if progress.lost:
+            publish(sweep, plan, summarise_sweep(sweep), progress, runs)
+        progress.require_all()
+        figures = end(sweep, writer)
     publish(sweep, plan, figures, progress, runs)
     return figures
 
@@ -194,41 +236,64 @@ def _cluster(plan: Plan, chunk: int) -> str:
 
 
 def _reports(
-    runner: Any, sweep: Sweep, chunks: Iterator[int], at_once: int
-) -> Iterator[tuple[ChunkReport, str]]:
+    runner: Any, writer: Writer, chunks: Iterator[int], at_once: int
+) -> Generator[tuple[int, ChunkReport | Exception, str]]:
     """Hand chunks out, never more than so many at once, and yield what comes of them in order.
 
-    With each report comes the id of the task run that played the chunk.
+    With each chunk come its report, or why there is none: it failed in all its tries, or its worker
+    is gone; and the id of the task run that played it. However it ends, nothing
+    is under way any more when it has ended: who began it is the writer for as long.
     """
-    under_way: deque[Any] = deque()
-    for chunk in chunks:
-        if len(under_way) >= at_once:
-            yield _ended(under_way.popleft())
-        given = {"url": sweep.store.url, "chunk": chunk}
-        under_way.append(runner.submit(play_chunk, parameters=given))
-    while under_way:
-        yield _ended(under_way.popleft())
+    given = {"url": _whole(writer.store), "writer": writer.token}
+    under_way: deque[tuple[int, Any]] = deque()
+    try:
+        for chunk in chunks:
+            if len(under_way) >= at_once:
+                yield _ended(*under_way.popleft())
+            writer.check()
+            future = runner.submit(play_chunk, parameters={**given, "chunk": chunk})
+            under_way.append((chunk, future))
+        while under_way:
+            yield _ended(*under_way.popleft())
+    finally:
+        if not isinstance(runner, ThreadPoolTaskRunner):  # that one drops what has not begun
+            for _, future in under_way:
+                future.wait()
 
 
-def _ended(future: Any) -> tuple[ChunkReport, str]:
-    return future.result(), str(future.task_run_id)
+def _whole(store: Store) -> str:
+    """Return the place of a sweep as it is named in whatever folder a worker was started."""
+    return str(store.root.absolute()) if isinstance(store, LocalStore) else store.url
+
+
+def _ended(chunk: int, future: Any) -> tuple[int, ChunkReport | Exception, str]:
+    outcome: ChunkReport | Exception
+    try:
+        outcome = future.result()
+    except Exception as error:  # noqa: BLE001 # counted, and told in the end
+        outcome = error
+    return chunk, outcome, str(future.task_run_id)
 
 
 class _Teller:
-    """Keeps the progress artifact and the log up to date."""
+    """Counts what comes of the chunks, and keeps the progress artifact and the log up to date."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, plan: Plan, progress: Progress) -> None:
+        self._plan = plan
         self._progress = progress
         self._logger = get_run_logger()
         self._told = monotonic()
-        made: Any = create_progress_artifact(
-            progress=100 * progress.share, key="sweep-progress", description=progress.line()
-        )
-        self._artifact = made
+        self._artifact: Any = None
+        self._show()
 
-    def add(self, report: ChunkReport) -> None:
+    def add(self, chunk: int, outcome: ChunkReport | Exception) -> None:
         """Count a chunk; tell of it if some time has passed."""
-        self._progress.add(report)
+        if isinstance(outcome, Exception):
+            problem = told(outcome)
+            self._logger.warning("chunk %d could not be played: %s", chunk, problem)
+            self._progress.lose(len(self._plan.chunks[chunk]), problem)
+        else:
+            self._progress.add(outcome)
         if monotonic() - self._told >= _TELL_EVERY:
             self._tell()
 
@@ -238,8 +303,17 @@ class _Teller:
 
     def _tell(self) -> None:
         self._told = monotonic()
-        line = self._progress.line()
-        self._logger.info(line)
-        update_progress_artifact(
-            self._artifact, progress=round(100 * self._progress.share, 2), description=line
-        )
+        self._logger.info(self._progress.line())
+        self._show()
+
+    def _show(self) -> None:
+        """Write the artifact. That the UI shows less is no reason to end the sweep."""
+        share, line = round(100 * self._progress.share, 2), self._progress.line()
+        try:
+            if self._artifact is None:
+                made: Any = create_progress_artifact(share, key="sweep-progress", description=line)
+                self._artifact = made
+            else:
+                update_progress_artifact(self._artifact, progress=share, description=line)
+        except Exception as error:  # noqa: BLE001 # told in the log
+            self._logger.warning("the progress could not be shown: %s", error)

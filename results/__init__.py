@@ -10,7 +10,7 @@ The usual way through it:
 and later, from anywhere:
 
     pandas.read_parquet("runs/latest/steps")
-    duckdb.sql("select * from 'runs/latest/steps/*/*.parquet'")
+    duckdb.read_parquet(results.parquet_files("runs/latest"))
     results.read_steps("runs/latest")
     results.load_steps("runs/latest")     # a DataFrame; form="arrow" for a pyarrow.Table
     results.load_episodes("runs/latest")  # likewise, a row an episode
@@ -25,7 +25,7 @@ from results.columns import STEP_COLUMNS, Column, Row, check_row
 from results.dataset import arrow_schema, rows_of, table_of
 from results.episodes import EPISODE_COLUMNS, episode_rows
 from results.errors import ResultsError, ResultsNotice
-from results.loading import load_episodes, load_steps, open_result
+from results.loading import load_episodes, load_steps, open_result, parquet_files
 from results.run import Run, RunInfo, find_run, list_runs, new_run_id, read_steps
 from results.store import Store, store_at
 from results.summary import Figures, Summary, Tally, summarise
@@ -58,6 +58,7 @@ __all__ = [
     "load_steps",
     "new_run_id",
     "open_result",
+    "parquet_files",
     "read_steps",
     "rows_of",
     "store_at",

@@ -1,10 +1,11 @@
 """Join the small files of a sweep that has ended into few large ones."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 from results.errors import ResultsError
-from results.sweep import Sweep, TableName, chunk_of, part_name
+from results.parts import TABLES, chunks_of, part_name
+from results.sweep import Sweep
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -15,13 +16,16 @@ _ROWS = 1_000_000  # in a file
 _GROUP = 50_000  # rows in a row group: what is in memory at once, and what a reader can skip
 
 
-def compact(sweep: Sweep, *, rows: int = _ROWS) -> tuple[int, int]:
-    """Join a sweep's files. It is done in one step: a crash leaves the old data set or the new.
+def compact(
+    sweep: Sweep, check: Callable[[], None] = lambda: None, *, rows: int = _ROWS
+) -> tuple[int, int]:
+    """Join a sweep's files. A crash at any point leaves each row in the data set once.
 
     The caller holds the sweep's lock.
 
     Args:
         sweep: the sweep
+        check: called right before each file is written or deleted; if it raises, it is not
         rows: in one file, at most; more if a file has more already
 
     Returns:
@@ -30,53 +34,52 @@ def compact(sweep: Sweep, *, rows: int = _ROWS) -> tuple[int, int]:
     Raises:
         ResultsError: the sweep has not ended, or a file cannot be read or written
     """
-    if sweep.read_summary() is None:
+    if sweep.read_summary() is None or sweep.missing_chunks():
         raise ResultsError(f"{sweep.store.url} has not ended: resume it first")
-    # From here on only what is named is the data set, whatever files are there besides.
-    sweep.replace_parts({"steps": sweep.parts("steps"), "episodes": sweep.parts("episodes")})
-    everything = [*sweep.store.list("steps"), *sweep.store.list("episodes")]
-    number = 1 + max((chunk_of(name) for name in everything), default=-1)
-    tables: tuple[TableName, ...] = ("steps", "episodes")
-    before = 0
-    joined: dict[TableName, list[str]] = {}
-    for table in tables:
-        parts = sweep.parts(table)
-        before += len(parts)
-        joined[table] = []
-        for group in _groups(sweep, parts, rows):
-            if len(group) == 1:
-                joined[table].append(group[0])
-                continue
-            name = part_name(table, number)
-            sweep.store.write(name, _joining(sweep, group))
-            joined[table].append(name)
-            number += 1
-    after = sum(map(len, joined.values()))
-    if after < before:
-        sweep.replace_parts(joined)
-    return before, after
+    sweep.delete_strays(check)
+    names = sweep.parts("steps")
+    groups = list(_groups(sweep, names, rows))
+    for group in groups:
+        if len(group) > 1:
+            _join(sweep, group, check)
+    return len(TABLES) * len(names), len(TABLES) * len(groups)
 
 
-def _groups(sweep: Sweep, parts: Sequence[str], rows: int) -> Iterator[list[str]]:
-    """Yield the names of the files that become one."""
+def _join(sweep: Sweep, parts: Sequence[range], check: Callable[[], None]) -> None:
+    """Make one part of several that follow each other, and delete those.
+
+    It takes their place when its episodes, which are written last, are there.
+    """
+    for table in TABLES:
+        names = [part_name(table, part.start, part.stop - 1) for part in parts]
+        whole = part_name(table, parts[0].start, parts[-1].stop - 1)
+        sweep.store.write(whole, _joining(sweep, names, check))
+    sweep.delete_strays(check)
+
+
+def _groups(sweep: Sweep, names: Sequence[str], rows: int) -> Iterator[list[range]]:
+    """Yield the chunks of the files of steps that become one, with those of their episodes."""
     from pyarrow import parquet  # noqa: PLC0415 # heavy: only who reads Parquet pays for it
 
-    group: list[str] = []
+    group: list[range] = []
     count = 0
-    for name in parts:
+    for name in names:
         with sweep.store.open(name) as file:
             size = parquet.ParquetFile(file).metadata.num_rows
         if group and count + size > rows:
             yield group
             group, count = [], 0
-        group.append(name)
+        group.append(chunks_of(name))
         count += size
     if group:
         yield group
 
 
-def _joining(sweep: Sweep, names: Sequence[str]) -> Any:
-    """Return what fills a file with the rows of others."""
+def _joining(sweep: Sweep, names: Sequence[str], check: Callable[[], None]) -> Any:
+    """Return what fills a file with the rows of others, and checks when it is filled.
+
+    That takes its time; nobody sees the file before it ends.
+    """
 
     def fill(file: IO[bytes]) -> None:
         from pyarrow import parquet  # noqa: PLC0415 # heavy: only who writes Parquet pays for it
@@ -88,6 +91,7 @@ def _joining(sweep: Sweep, names: Sequence[str]) -> Any:
             writer.write_table(table, row_group_size=_GROUP)
         if writer is not None:
             writer.close()
+        check()
 
     return fill
 

@@ -8,6 +8,7 @@ out: it is named, and the pairs say what it did.
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from results.columns import Column
@@ -42,7 +43,7 @@ class PolicyComparison:
 
     Args:
         policy: its name; of both runs, where they differ
-        pairs: how many episodes both played
+        pairs: how many episodes both played and could assess
         traces: on how many traces
         before: A's share of success
         after: B's share of success
@@ -89,9 +90,12 @@ class Comparison:
         a: the first run's id
         b: the second run's id
         pairs: episodes that both played
+        unassessable: of these, those that are left out: one of the runs, or both, could not assess
+            whether they succeeded
         only_a: episodes that only the first played
         only_b: episodes that only the second played
         differently: what each was asked for, where that is different and was not varied
+        versions: with which versions of what each was played, where that is known and different
         policies: what is different, by policy; if there are several, all together first
         outcomes: some pairs that ended differently, those that were lost first
     """
@@ -99,9 +103,11 @@ class Comparison:
     a: str
     b: str
     pairs: int
+    unassessable: int
     only_a: int
     only_b: int
     differently: Mapping[str, tuple[Sequence[str], Sequence[str]]]
+    versions: Mapping[str, tuple[Sequence[str], Sequence[str]]]
     policies: Sequence[PolicyComparison]
     outcomes: Sequence[Outcome]
 
@@ -129,24 +135,28 @@ def compare(a: Run | Sweep, b: Run | Sweep) -> Comparison:
         policy = pc.if_else(pc.equal(policy, after), policy, both)
     pairs = pairs.append_column("name", policy)
     differently = _differently(one, other, keys)
+    assessed = pairs.filter(
+        pc.and_(*(pc.is_valid(pairs[name]) for name in ("success", "success_b")))
+    )
     return Comparison(
         a.id,
         b.id,
         pairs.num_rows,
+        pairs.num_rows - assessed.num_rows,
         one.num_rows - pairs.num_rows,
         other.num_rows - pairs.num_rows,
         differently,
-        _by_policy(pairs, rewarded="reward_name" not in differently),
-        _outcomes(pairs),
+        _versions(a, b),
+        _by_policy(assessed, rewarded="reward_name" not in differently),
+        _outcomes(assessed),
     )
 
 
 def as_document(found: Comparison) -> dict[str, Any]:
     """Return a comparison as JSON values."""
     document = asdict(found)
-    document["differently"] = {
-        name: {"a": list(a), "b": list(b)} for name, (a, b) in found.differently.items()
-    }
+    for key, both in (("differently", found.differently), ("versions", found.versions)):
+        document[key] = {name: {"a": list(a), "b": list(b)} for name, (a, b) in both.items()}
     return document
 
 
@@ -165,8 +175,50 @@ def _episodes(result: Run | Sweep) -> "pa.Table":
         if name != "trace_sha256":
             text = text.fill_null("")
         table = table.set_column(place, name, text)
+    place = table.column_names.index("nodes")
+    table = table.set_column(place, "nodes", _nodes(result, table["nodes"]))
     requests = last_requests(result)
     return table.join(requests, "episode", join_type="left outer").combine_chunks()
+
+
+def _nodes(result: Run | Sweep, given: Any) -> Any:
+    """Return nodes so that manifests are known by what is in them, wherever they lie."""
+    import pyarrow as pa  # noqa: PLC0415 # heavy: only who reads Parquet pays for it
+
+    known: dict[str, str] = {}
+    for text in given.unique().to_pylist():
+        digest = _digest_of_nodes(result, text)
+        known[text] = text if digest is None else f"manifests with SHA-256 {digest[:12]}"
+    return pa.array([known[text] for text in given.to_pylist()], pa.string())
+
+
+def _digest_of_nodes(result: Run | Sweep, text: str) -> str | None:
+    if isinstance(result, Run):
+        return result.parameters.get("nodes_sha256")
+    name = f"{sha256(text.encode()).hexdigest()}.nodes.yaml"
+    there = result.store.exists(f"inputs/{name}")
+    return sha256(result.read_input(name)).hexdigest() if there else None
+
+
+def _versions(a: Run | Sweep, b: Run | Sweep) -> dict[str, tuple[Sequence[str], Sequence[str]]]:
+    """Return what was played with different versions, of what is known of both."""
+    left, right = (_played_with(result) for result in (a, b))
+    return {
+        name: (sorted(left[name]), sorted(right[name]))
+        for name in left
+        if name in right and left[name] != right[name]
+    }
+
+
+def _played_with(result: Run | Sweep) -> dict[str, set[str]]:
+    """Return name -> the versions with which a result was begun and gone on with."""
+    found: dict[str, set[str]] = {}
+    parameters = result.parameters
+    for made in (parameters.get("made_with"), *parameters.get("resumed_with", ())):
+        for name, value in (made or {}).items():
+            if value is not None:
+                found.setdefault(name, set()).add(str(value)[:12])
+    return found
 
 
 def _of_a_sweep(sweep: Sweep, wanted: Iterable[str]) -> "pa.Table":
@@ -289,7 +341,7 @@ def _by_policy(pairs: "pa.Table", *, rewarded: bool) -> list[PolicyComparison]:
         return pairs[name].cast(pa.float64())
 
     def flag(name: str) -> Any:
-        return pc.fill_null(pairs[name], False).cast("int8").cast(pa.float64())  # noqa: FBT003
+        return pairs[name].cast("int8").cast(pa.float64())
 
     before, after = flag("success"), flag("success_b")
     change = pc.subtract(after, before)
@@ -348,7 +400,7 @@ def _compared(
 def _outcomes(pairs: "pa.Table") -> list[Outcome]:
     import pyarrow.compute as pc  # noqa: PLC0415 # heavy: only who reads Parquet pays for it
 
-    done = [pc.fill_null(pairs[name], False) for name in ("success", "success_b")]  # noqa: FBT003
+    done = [pairs[name] for name in ("success", "success_b")]
     found: list[Outcome] = []
     for healthy, here, there in (("a", done[0], done[1]), ("b", done[1], done[0])):
         rows = pairs.filter(pc.and_(here, pc.invert(there))).slice(0, _MOST_OUTCOMES - len(found))

@@ -24,7 +24,10 @@ EPISODE_COLUMNS: tuple[Column, ...] = (
     Column("target", "int", "pods", "ready pods that count as success"),
     Column("duration", "float", "s", "simulated window of each step"),
     Column("steps", "int", "steps", "steps that were recorded"),
-    Column("success", "bool", "", "a step saw ready == target and pending == 0"),
+    Column(
+        *("success", "bool", ""),
+        "the last step saw ready == target and pending == 0; null where it could not be assessed",
+    ),
     Column("terminated", "bool", "", "the episode ended because it succeeded"),
     Column("truncated", "bool", "", "the episode ended because it reached its step limit"),
     Column("steps_to_success", "int", "steps", "steps up to and with the one that saw success"),
@@ -62,7 +65,8 @@ def net_changes(steps: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def _episode(steps: list[Mapping[str, Any]]) -> Row:
     last = steps[-1]
     rewards = [row["reward"] for row in steps if row.get("reward") is not None]
-    success = bool(last.get("success"))
+    # What an error ended did not succeed; without one, only what cannot be assessed has no answer.
+    success = False if last.get("error") is not None else last.get("success")
     return {
         "schema_version": SCHEMA_VERSION,
         **{name: steps[0].get(name) for name in _OF_A_STEP},

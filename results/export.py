@@ -8,8 +8,9 @@ from typing import IO, Any, Literal
 from results.columns import Row
 from results.dataset import rows_of
 from results.episodes import EPISODE_COLUMNS, episode_rows
+from results.parts import TableName
 from results.run import Run
-from results.sweep import Sweep, TableName
+from results.sweep import Sweep
 
 __all__ = ["export_rows", "write_rows"]
 

@@ -23,6 +23,7 @@ class _Sums:
     """The sums of some episodes."""
 
     episodes: int = 0
+    unassessable: int = 0
     steps: int = 0
     errors: int = 0
     rewards: float = 0.0
@@ -31,6 +32,7 @@ class _Sums:
 
     def add(self, other: "_Sums") -> None:
         self.episodes += other.episodes
+        self.unassessable += other.unassessable
         self.steps += other.steps
         self.errors += other.errors
         self.rewards += other.rewards
@@ -39,12 +41,14 @@ class _Sums:
 
     def figures(self) -> Figures:
         successes = self.took.total()
+        assessed = self.episodes - self.unassessable
         return {
             "episodes": self.episodes,
             "steps": self.steps,
             "successes": successes,
+            "unassessable": self.unassessable,
             "errors": self.errors,
-            "success_rate": successes / self.episodes if self.episodes else None,
+            "success_rate": successes / assessed if assessed else None,
             "mean_reward": self.rewards / self.rewarded if self.rewarded else None,
             "steps_to_success": _spread(self.took),
         }
@@ -58,7 +62,7 @@ def summarise_sweep(sweep: Sweep) -> Summary:
     """
     groups: dict[_Key, _Sums] = {}
     failed: list[StepError] = []
-    wanted = ("policy", "trace", "steps", "steps_to_success", "error", "episode")
+    wanted = ("policy", "trace", "steps", "success", "steps_to_success", "error", "episode")
     for part in sweep.read("episodes", wanted):
         _count_episodes(part, groups)
         _note_errors(part, failed)
@@ -78,11 +82,12 @@ def summarise_sweep(sweep: Sweep) -> Summary:
 def _count_episodes(part: "pa.Table", groups: dict[_Key, _Sums]) -> None:
     keys = ["policy", "trace"]
     sums = part.group_by(keys).aggregate(
-        [("episode", "count"), ("steps", "sum"), ("error", "count")]
+        [("episode", "count"), ("steps", "sum"), ("success", "count"), ("error", "count")]
     )
     for row in sums.to_pylist():
         group = groups.setdefault((row["policy"], row["trace"]), _Sums())
         group.episodes += row["episode_count"]
+        group.unassessable += row["episode_count"] - row["success_count"]
         group.steps += row["steps_sum"] or 0
         group.errors += row["error_count"]
     took = part.group_by([*keys, "steps_to_success"]).aggregate([("episode", "count")])

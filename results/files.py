@@ -3,13 +3,14 @@
 import json
 import os
 from collections.abc import Callable
+from errno import ENOTDIR
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
 from results.errors import ResultsError
 
-__all__ = ["read_json", "sync_folder", "write_atomically", "write_json"]
+__all__ = ["make_folders", "read_json", "sync_folder", "write_atomically", "write_json"]
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
@@ -23,7 +24,7 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     """
     temporary = path.with_name(f".{path.name}.{token_hex(4)}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(path.parent)
         try:
             write(temporary)
             with temporary.open("rb") as file:
@@ -58,8 +59,23 @@ def read_json(path: Path) -> Any:
         raise ResultsError(f"{path} is damaged: expected JSON, {error}") from error
 
 
+def make_folders(folder: Path) -> None:
+    """Make a folder and those that it is in, where they are missing, to survive a power cut.
+
+    Raises:
+        OSError: one of them cannot be made
+    """
+    if folder.is_dir():
+        return
+    if folder.exists():
+        raise NotADirectoryError(ENOTDIR, os.strerror(ENOTDIR), str(folder))
+    make_folders(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync_folder(folder.parent)
+
+
 def sync_folder(folder: Path) -> None:
-    """Make names that were added to the folder survive a power cut, where the system can."""
+    """Make names added to or removed from the folder survive a power cut, where the system can."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError:  # Windows opens no folders; its renames are journaled

@@ -55,6 +55,9 @@ class Estimate:
     traces: int
 
 
+_NOTHING = Estimate(None, None, None, 0, 0)
+
+
 def mean(clusters: Sequence[Sums]) -> Estimate:
     """Return the mean of all episodes.
 
@@ -63,12 +66,11 @@ def mean(clusters: Sequence[Sums]) -> Estimate:
     """
     units = _Units.of(clusters)
     if units is None:
-        return Estimate(None, None, None, 0, 0)
+        return _NOTHING
     if units.variance <= 0:  # a single one, or all alike: nothing tells how far others would be
-        return Estimate(units.mean, None, None, units.count, units.traces)
+        return units.estimate()
     reach = _student(units.number - 1) * math.sqrt(units.variance)
-    low, high = units.mean - reach, units.mean + reach
-    return Estimate(units.mean, low, high, units.count, units.traces)
+    return units.estimate(units.mean - reach, units.mean + reach)
 
 
 def share(clusters: Sequence[Sums]) -> Estimate:
@@ -81,16 +83,16 @@ def share(clusters: Sequence[Sums]) -> Estimate:
 
     units = _Units.of(clusters)
     if units is None:
-        return Estimate(None, None, None, 0, 0)
-    value = units.mean
+        return _NOTHING
     if units.number < 2:
-        return Estimate(value, None, None, units.count, units.traces)
+        return units.estimate()
+    value = units.mean
     size = units.effective(value * (1 - value))
     tail = (1 - _LEVEL) / 2
     hits, misses = value * size, (1 - value) * size
     low = float(betaincinv(hits, misses + 1, tail)) if hits > 0 else 0.0
     high = float(betaincinv(hits + 1, misses, 1 - tail)) if misses > 0 else 1.0
-    return Estimate(value, low, high, units.count, units.traces)
+    return units.estimate(low, high)
 
 
 def difference(clusters: Sequence[Sums]) -> Estimate:
@@ -101,10 +103,10 @@ def difference(clusters: Sequence[Sums]) -> Estimate:
     """
     units = _Units.of(clusters)
     if units is None:
-        return Estimate(None, None, None, 0, 0)
-    value = units.mean
+        return _NOTHING
     if units.number < 2:
-        return Estimate(value, None, None, units.count, units.traces)
+        return units.estimate()
+    value = units.mean
     changed = sum(one.squares for one in clusters) / units.count
     size = units.effective(changed - value**2)
     gained = (size * (changed + value) / 2 + 1) / (size + 2)
@@ -112,7 +114,7 @@ def difference(clusters: Sequence[Sums]) -> Estimate:
     middle = gained - lost
     reach = _NORMAL * math.sqrt((gained + lost - middle**2) / (size + 2))
     low, high = max(-1.0, middle - reach), min(1.0, middle + reach)
-    return Estimate(value, min(low, value), max(high, value), units.count, units.traces)
+    return units.estimate(min(low, value), max(high, value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,10 @@ class _Units:
             scatter = sum((one.total - middle * one.episodes) ** 2 for one in there)
         variance = number / (number - 1) * scatter / count**2 if number > 1 else 0.0
         return cls(number, middle, variance, count, len(there))
+
+    def estimate(self, low: float | None = None, high: float | None = None) -> Estimate:
+        """Return the mean over all episodes with an interval, or without one."""
+        return Estimate(self.mean, low, high, self.count, self.traces)
 
     def effective(self, scatter: float) -> float:
         """Return how many independent episodes would say as much.

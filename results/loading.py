@@ -3,19 +3,21 @@
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from warnings import warn
 
 from results.dataset import table_of
 from results.episodes import EPISODE_COLUMNS, episode_rows
-from results.errors import ResultsError
+from results.errors import ResultsError, ResultsNotice
+from results.parts import TableName, told_missing
 from results.run import Run
 from results.store import LocalStore, read_document, store_at
-from results.sweep import Sweep, TableName
+from results.sweep import Sweep
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["load_episodes", "load_steps", "open_result"]
+__all__ = ["load_episodes", "load_steps", "open_result", "parquet_files"]
 
 Form = Literal["pandas", "arrow"]
 
@@ -85,11 +87,39 @@ def load_episodes(
     return _shaped(_chosen(table, columns, where), form)
 
 
+def parquet_files(run: Run | Sweep | str | Path, table: TableName = "steps") -> list[str]:
+    """Return the paths of the Parquet files that are a table, for programs that read them.
+
+    A pattern such as `steps/*/*.parquet` finds more than that while a sweep is under way, after it
+    was killed, and while its files are joined.
+
+    Args:
+        run: A run, a sweep, or the folder of one.
+        table: `steps`, or a sweep's `episodes`.
+
+    Raises:
+        ResultsError: There is no such run, it has no such files, or they are not on this machine.
+    """
+    found = open_result(run)
+    if isinstance(found, Run):
+        if table != "steps":
+            raise ResultsError(f"{found.id} has no file of episodes; load_episodes makes them")
+        return [str(path) for path in found.parquet_files()]
+    if found.path is None:
+        raise ResultsError(
+            f"expected a sweep in a folder, found {found.store.url}: load_{table}(..., "
+            'form="arrow") reads it, for other programs too'
+        )
+    return [str(found.path / name) for name in found.parts(table)]
+
+
 def _joined(
     sweep: Sweep, table: TableName, columns: Iterable[str] | None, where: Any
 ) -> "pa.Table":
     import pyarrow as pa  # noqa: PLC0415 # heavy: only who reads Parquet pays for it
 
+    if sweep.read_summary() is not None and (missing := sweep.missing_chunks()):
+        warn(f"{sweep.store.url}: {told_missing(missing)}", ResultsNotice, stacklevel=4)
     wanted = None if columns is None else list(columns)
     parts = list(sweep.read(table, wanted, where))
     if parts:

@@ -3,7 +3,13 @@
 import re
 from collections.abc import Iterable, Sequence
 
-__all__ = ["escape", "fenced", "table"]
+__all__ = ["Marked", "escape", "fenced", "table"]
+
+
+class Marked(str):
+    """Text that is Markdown already, such as a link of ours."""
+
+    __slots__ = ()
 
 
 def escape(text: str) -> str:
@@ -28,10 +34,12 @@ def table(
 
     Args:
         columns: their names, as text
-        rows: their cells, as text
+        rows: their cells, as text; one that is `Marked` stays as it is
         numbers: for each column whether it stands on the right; all on the left if not given
     """
     right = numbers or [False] * len(columns)
     lines = [[escape(name) for name in columns], ["---:" if one else "---" for one in right]]
-    lines += [[escape(value) for value in row] for row in rows]
+    lines += [
+        [value if isinstance(value, Marked) else escape(value) for value in row] for row in rows
+    ]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -20,9 +20,11 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from results.columns import STEP_COLUMNS, Column, Row, check_columns, check_row
 from results.dataset import read_rows, read_table, write_chunk
 from results.errors import ResultsError
-from results.files import read_json, sync_folder, write_json
+from results.files import make_folders, read_json, sync_folder, write_json
 from results.journal import append_line, iter_lines
 from results.latest import LATEST, point_latest, read_latest
+from results.parts import missing_chunks, told_missing
+from results.store import LocalStore
 from results.summary import Summary, summarise
 from results.versions import SCHEMA_VERSION
 
@@ -336,10 +338,13 @@ def _info(path: Path) -> RunInfo:
     try:
         run = Run.open(path)
         summary = run.read_summary()
+        missing = [] if summary is None else missing_chunks(LocalStore(path))
     except ResultsError as error:
         return RunInfo(path.name, path, "damaged", problem=str(error))
-    state: Literal["ended", "unfinished"] = "unfinished" if summary is None else "ended"
-    return RunInfo(run.id, path, state, run.started_at, run.parameters, summary, kind=run.kind)
+    state: Literal["ended", "unfinished"] = "unfinished" if summary is None or missing else "ended"
+    problem = f"{path}: {told_missing(missing)}" if missing else None
+    head = (run.id, path, state, run.started_at, run.parameters, summary)
+    return RunInfo(*head, problem, kind=run.kind)
 
 
 def checked_id(run_id: str) -> str:
@@ -363,16 +368,16 @@ def make_folder(path: Path, *, exist_ok: bool) -> None:
         ResultsError: It is there already, or cannot be made.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(path.parent)
         path.mkdir(exist_ok=exist_ok)
         sync_folder(path.parent)
     except FileExistsError as error:
-        if not path.parent.is_dir():
+        raise ResultsError(f"{path} exists already; give the run another id") from error
+    except OSError as error:
+        if path.parent.is_file():
             raise ResultsError(
                 f"{path.parent} is a file; expected the folder of the runs: name another"
             ) from error
-        raise ResultsError(f"{path} exists already; give the run another id") from error
-    except OSError as error:
         raise ResultsError(
             f"cannot make the folder {path}: {error.strerror or error}; name another runs folder"
         ) from error

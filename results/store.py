@@ -5,15 +5,19 @@ Both write whole files only: either the old one is there or the new one.
 """
 
 import json
+import mmap
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any, Protocol, cast
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from results.errors import ResultsError
-from results.files import write_atomically
+from results.files import sync_folder, write_atomically
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
@@ -24,12 +28,17 @@ __all__ = [
     "Store",
     "is_url",
     "place_in",
+    "read_bytes",
     "read_document",
     "store_at",
     "write_document",
 ]
 
 Fill = Callable[[IO[bytes]], None]
+
+# Where pyarrow writes an object, it is there when it was closed, as a whole. (Where it does not,
+# an object store that only fsspec knows included, it is moved there when it is complete.)
+_OBJECTS = {"s3", "gcs", "abfs"}
 
 
 class Store(Protocol):
@@ -69,14 +78,27 @@ def store_at(place: str | Path) -> Store:
     Raises:
         ResultsError: the URL's kind is not known here
     """
-    return RemoteStore(str(place)) if is_url(place) else LocalStore(Path(place))
+    if not is_url(place):
+        return LocalStore(Path(place))
+    parts = urlsplit(str(place))
+    if parts.scheme != "file":
+        return RemoteStore(str(place))
+    if parts.netloc not in {"", "localhost"}:
+        raise ResultsError(f"expected a file:// URL of this machine, found {place}")
+    return LocalStore(Path(url2pathname(parts.path)))
 
 
 def place_in(runs: str | Path, run_id: str) -> str:
-    """Return the path or URL of a run in a folder of runs; a URL keeps its parameters."""
+    """Return the path or URL of a run in a folder of runs; a URL keeps its parameters.
+
+    Raises:
+        ResultsError: a URL that names no place
+    """
     if not is_url(runs):
         return str(Path(runs) / run_id)
     place, question, query = str(runs).partition("?")
+    if not place.partition("://")[2].strip("/"):
+        raise ResultsError(f"expected a URL such as s3://bucket/runs, found {runs}")
     return f"{place.rstrip('/')}/{run_id}{question}{query}"
 
 
@@ -128,21 +150,22 @@ class LocalStore:
         return sorted(path.relative_to(self.root).as_posix() for path in names)
 
     def delete(self, name: str) -> None:
-        """Delete a file or a folder."""
+        """Delete a file or a folder, so that it does not come back after a power cut."""
         path = self.root / name
         with _told(path, "delete"):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
+            sync_folder(path.parent)
 
 
 class RemoteStore:
     """An object store, by its URL.
 
-    `s3://`, `gs://`, `hdfs://` and `file://` are read by pyarrow; their settings are parameters
-    of the URL (`s3://bucket/runs?endpoint_override=127.0.0.1:9000&scheme=http`) or in the
-    environment, where keys belong. Any other kind is asked of fsspec.
+    `s3://`, `gs://` and `hdfs://` are read by pyarrow; their settings are parameters of the URL
+    (`s3://bucket/runs?endpoint_override=127.0.0.1:9000&scheme=http`) or in the environment, where
+    keys belong. Any other kind is asked of fsspec.
     """
 
     def __init__(self, url: str) -> None:
@@ -169,14 +192,33 @@ class RemoteStore:
         Raises:
             ResultsError: it cannot be written
         """
+        path = self._path(name)
         with TemporaryFile() as whole:
             fill(whole)
-            whole.seek(0)
-            with _told(self._path(name), "write"):
-                if self._fs.type_name not in {"s3", "gcs", "abfs"}:
-                    self._fs.create_dir(self._path(name).rpartition("/")[0], recursive=True)
-                with self._fs.open_output_stream(self._path(name)) as file:
-                    shutil.copyfileobj(whole, file)
+            whole.flush()
+            data = mmap.mmap(whole.fileno(), 0, access=mmap.ACCESS_READ) if whole.tell() else b""
+            with _told(path, "write"):
+                if self._fs.type_name in _OBJECTS:
+                    self._put(path, data)
+                else:
+                    self._put_and_move(path, data)
+
+    def _put(self, path: str, data: "bytes | mmap.mmap") -> None:
+        """Hand an object over in one call, so that closing it never ends a part of it."""
+        with self._fs.open_output_stream(path) as file:
+            file.write(data)
+
+    def _put_and_move(self, path: str, data: "bytes | mmap.mmap") -> None:
+        folder, _, name = path.rpartition("/")
+        temporary = f"{folder}/.{name}.{token_hex(4)}.tmp"
+        self._fs.create_dir(folder, recursive=True)
+        try:
+            self._put(temporary, data)
+            self._fs.move(temporary, path)
+        except BaseException:
+            with suppress(OSError):  # what went wrong first is told
+                self._fs.delete_file(temporary)
+            raise
 
     def open(self, name: str) -> Any:
         """Open an object for reading.
@@ -195,14 +237,18 @@ class RemoteStore:
             return bool(self._fs.get_file_info(self._path(name)).type == FileType.File)
 
     def list(self, folder: str = "") -> "list[str]":
-        """Return the names of the objects below a folder, sorted."""
+        """Return the names of the objects below a folder; those being written are none."""
         from pyarrow.fs import FileSelector, FileType  # noqa: PLC0415 # heavy: likewise
 
         path = self._path(folder).rstrip("/")
         selector = FileSelector(path, recursive=True, allow_not_found=True)
         with _told(path, "list"):
             found = self._fs.get_file_info(selector)
-        files = [info.path.lstrip("/") for info in found if info.type == FileType.File]
+        files = [
+            info.path.lstrip("/")
+            for info in found
+            if info.type == FileType.File and not info.base_name.startswith(".")
+        ]
         return sorted(path.removeprefix(f"{self._base.strip('/')}/") for path in files)
 
     def delete(self, name: str) -> None:
@@ -227,12 +273,20 @@ def read_document(store: Store, name: str) -> Any:
     Raises:
         ResultsError: it is missing or damaged
     """
-    with store.open(name) as file:
-        data = file.read()
     try:
-        return json.loads(data)
+        return json.loads(read_bytes(store, name))
     except ValueError as error:
         raise ResultsError(f"{store.url}/{name} is damaged: expected JSON, {error}") from error
+
+
+def read_bytes(store: Store, name: str) -> bytes:
+    """Read a whole file.
+
+    Raises:
+        ResultsError: it is missing, or cannot be read
+    """
+    with store.open(name) as file, _told(f"{store.url}/{name}", "read"):
+        return cast("bytes", file.read())
 
 
 def write_document(store: Store, name: str, document: Any) -> None:

@@ -19,13 +19,14 @@ class StepsToSuccess(TypedDict):
 class Figures(TypedDict):
     """The figures of some episodes. None where there is nothing to compute a figure from.
 
-    `mean_reward` is the mean over the steps that have a reward; `success_rate` the share of
-    the episodes in which a step succeeded.
+    `mean_reward` is the mean over the steps that have a reward; `unassessable` counts episodes of
+    which nobody can say whether they succeeded, `success_rate` is the share of the others that did.
     """
 
     episodes: int
     steps: int
     successes: int
+    unassessable: int
     errors: int
     success_rate: float | None
     mean_reward: float | None
@@ -57,6 +58,7 @@ class _Group:
         self.rewards: list[float] = []
         self.success_at: dict[object, int | None] = {}  # episode -> its steps to success
         self.steps_of: dict[object, int] = {}
+        self.unassessable: set[object] = set()
 
     def add(self, row: Mapping[str, Any]) -> None:
         episode = (row.get("run_id"), row.get("episode"))
@@ -65,6 +67,10 @@ class _Group:
         self.success_at.setdefault(episode, None)
         if row.get("error") is not None:
             self.errors += 1
+        if row.get("error") is None and row.get("success") is None:
+            self.unassessable.add(episode)
+        else:  # of a step that was taken again the last row counts
+            self.unassessable.discard(episode)
         if row.get("reward") is not None:
             self.rewards.append(row["reward"])
         if row.get("success") and self.success_at[episode] is None:
@@ -74,12 +80,14 @@ class _Group:
     def figures(self) -> Figures:
         took = [steps for steps in self.success_at.values() if steps is not None]
         episodes = len(self.success_at)
+        assessed = episodes - len(self.unassessable)
         return {
             "episodes": episodes,
             "steps": self.steps,
             "successes": len(took),
+            "unassessable": len(self.unassessable),
             "errors": self.errors,
-            "success_rate": len(took) / episodes if episodes else None,
+            "success_rate": len(took) / assessed if assessed else None,
             "mean_reward": fmean(self.rewards) if self.rewards else None,
             "steps_to_success": _spread(took),
         }

@@ -5,37 +5,46 @@
     inputs/         the trace files, each named by its SHA-256
     steps/          the steps table: steps/chunk=0/steps.parquet
     episodes/       the episodes table: episodes/chunk=0/episodes.parquet
-    summary.json    the sweep in figures; a sweep that has one has ended
+    summary.json    the sweep in figures; one that has it, and all of its chunks, has ended
 
-A chunk's steps are written before its episodes, each as one whole file: a chunk that has its
-episodes is finished, and one that was under way is played and written again. The folder may be
-in an object store.
+A chunk's steps are written before its episodes, each as one whole file: a chunk that has both
+is finished, and one that was under way is played and written again. `results.parts` says what
+else there may be. The folder may be in an object store.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from results.columns import STEP_COLUMNS, Column, check_columns
 from results.dataset import read_part
 from results.episodes import EPISODE_COLUMNS
 from results.errors import ResultsError
 from results.latest import point_latest
+from results.parts import (
+    PLAN,
+    TABLES,
+    TableName,
+    chunks_of,
+    missing_chunks,
+    part_name,
+    parts_in,
+)
 from results.run import checked_id, column_from, make_folder, new_run_id
-from results.store import LocalStore, Store, read_document, store_at, write_document
+from results.store import LocalStore, Store, read_bytes, read_document, store_at, write_document
 from results.versions import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Sweep", "TableName", "chunk_of", "part_name"]
+__all__ = ["Sweep"]
 
-TableName = Literal["steps", "episodes"]
-
-_RUN, _PLAN, _SUMMARY, _PARTS = "run.json", "plan.json", "summary.json", "parts.json"
+_RUN, _SUMMARY = "run.json", "summary.json"
+_INPUT = re.compile(r"inputs/[0-9a-f]{64}\.(sktrace|nodes\.yaml)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +59,7 @@ class Sweep:
     parameters: dict[str, Any]
 
     @classmethod
-    def create(
+    def create(  # noqa: PLR0913 # each by its name
         cls,
         runs: str | Path = "runs",
         run_id: str | None = None,
@@ -58,8 +67,12 @@ class Sweep:
         columns: Iterable[Column] = STEP_COLUMNS,
         episode_columns: Iterable[Column] = EPISODE_COLUMNS,
         parameters: Mapping[str, Any] | None = None,
+        plan: Mapping[str, Any] | None = None,
+        inputs: Mapping[str, bytes] | None = None,
     ) -> "Sweep":
         """Make a sweep's folder.
+
+        It is a sweep once all of it is there: one whose creation was interrupted is made again.
 
         Args:
             runs: The folder of all runs, or its URL.
@@ -67,16 +80,22 @@ class Sweep:
             columns: The columns of its steps.
             episode_columns: The columns of its episodes.
             parameters: What it was asked for, as JSON values; kept in `run.json`.
+            plan: What is to be played.
+            inputs: The files that it reads, by the names of `add_input`.
 
         Raises:
-            ResultsError: The id is taken or is no name for a folder, or nothing can be written.
+            ResultsError: The id is taken or is no name for a folder, somebody else's files are
+                where the sweep's would be, or nothing can be written.
         """
         name = new_run_id() if run_id is None else checked_id(run_id)
         store = store_at(runs).at(name)
-        if store.exists(_RUN):
+        if store.exists(_RUN) or store.list("steps") or store.list("episodes"):
             raise ResultsError(f"{store.url} exists already; give the sweep another id")
+        left = _left_inputs(store)
         if isinstance(store, LocalStore):
             make_folder(store.root, exist_ok=True)
+        for one in left:
+            store.delete(one)
         sweep = cls(
             store,
             name,
@@ -85,6 +104,10 @@ class Sweep:
             check_columns(episode_columns),
             json.loads(json.dumps(dict(parameters or {}), default=str)),
         )
+        for digest, data in (inputs or {}).items():
+            sweep.add_input(digest, data)
+        if plan is not None:
+            sweep.write_plan(plan)
         write_document(store, _RUN, sweep._document())
         return sweep
 
@@ -99,6 +122,11 @@ class Sweep:
         if isinstance(store, LocalStore):
             store = LocalStore(store.root.resolve() if store.root.is_symlink() else store.root)
         if not store.exists(_RUN):
+            if store.list("inputs") or store.exists(PLAN):
+                raise ResultsError(
+                    f"{place} has no {_RUN}: its creation was interrupted; nothing of it was "
+                    "played, so make it again, under the same id or another"
+                )
             raise ResultsError(f"{place} is no run: expected a folder with a {_RUN} in it")
         document = read_document(store, _RUN)
         if not isinstance(document, dict) or document.get("kind") != "sweep":
@@ -126,13 +154,22 @@ class Sweep:
     def point_latest(self) -> None:
         """Let `runs/latest` point to this sweep; an object store has no such name."""
         if self.path is not None:
-            point_latest(self.path.parent, self.id)
+            point_latest(self.path.parent, self.path.name)  # a copy has the id of the original
+
+    def record(self, name: str, value: Any) -> None:
+        """Keep a further parameter in `run.json`, as JSON values.
+
+        Raises:
+            ResultsError: It cannot be written.
+        """
+        known = {**self._document(), "parameters": {**self.parameters, name: value}}
+        write_document(self.store, _RUN, known)
 
     # ---- the plan and the inputs ----------------------------------------------------------
 
     def write_plan(self, plan: Mapping[str, Any]) -> None:
-        """Write what is to be played. A sweep whose creation was interrupted has no plan."""
-        write_document(self.store, _PLAN, plan)
+        """Write what is to be played."""
+        write_document(self.store, PLAN, plan)
 
     def read_plan(self) -> dict[str, Any]:
         """Return what is to be played.
@@ -140,7 +177,7 @@ class Sweep:
         Raises:
             ResultsError: It is missing or damaged.
         """
-        return cast("dict[str, Any]", read_document(self.store, _PLAN))
+        return cast("dict[str, Any]", read_document(self.store, PLAN))
 
     def add_input(self, digest: str, data: bytes) -> None:
         """Keep a file that the sweep reads, under its SHA-256."""
@@ -152,18 +189,27 @@ class Sweep:
         Raises:
             ResultsError: It is missing.
         """
-        with self.store.open(f"inputs/{digest}") as file:
-            return cast("bytes", file.read())
+        return read_bytes(self.store, f"inputs/{digest}")
 
     # ---- the data set ---------------------------------------------------------------------
 
-    def write_chunk(self, chunk: int, steps: "pa.Table", episodes: "pa.Table") -> int:
+    def write_chunk(
+        self,
+        chunk: int,
+        steps: "pa.Table",
+        episodes: "pa.Table",
+        check: Callable[[], None] = lambda: None,
+    ) -> int:
         """Write a chunk: its steps, then its episodes, which finish it.
+
+        One that is there is unfinished meanwhile: at no time are steps of one play beside episodes
+        of another.
 
         Args:
             chunk: The chunk's number, from 0.
             steps: Its steps, ordered by episode and step.
             episodes: Its episodes, in order.
+            check: Called right before each file is written or deleted; if it raises, it is not.
 
         Returns:
             The size of both files in bytes.
@@ -171,9 +217,20 @@ class Sweep:
         Raises:
             ResultsError: A file cannot be written.
         """
-        return self.write_part("steps", chunk, steps) + self.write_part("episodes", chunk, episodes)
+        before = part_name("episodes", chunk)
+        if self.store.exists(before):
+            check()
+            self.store.delete(before)
+        tables: dict[TableName, pa.Table] = {"steps": steps, "episodes": episodes}
+        return sum([self.write_part(name, chunk, rows, check) for name, rows in tables.items()])
 
-    def write_part(self, table: TableName, chunk: int, rows: "pa.Table") -> int:
+    def write_part(
+        self,
+        table: TableName,
+        chunk: int,
+        rows: "pa.Table",
+        check: Callable[[], None] = lambda: None,
+    ) -> int:
         """Write one table of a chunk, and return its size in bytes."""
         import pyarrow as pa  # noqa: PLC0415 # heavy: only who writes or reads Parquet pays
         from pyarrow import parquet  # noqa: PLC0415 # likewise
@@ -181,24 +238,28 @@ class Sweep:
         buffer = pa.BufferOutputStream()
         parquet.write_table(rows, buffer, compression="zstd")
         data = buffer.getvalue()
+        check()
         self.store.write(part_name(table, chunk), lambda file: _fill(file, data))
         return int(data.size)
 
     def finished_chunks(self) -> set[int]:
-        """Return the numbers of the chunks that are finished."""
-        return {chunk_of(name) for name in self.parts("episodes")}
+        """Return the numbers of the chunks that are finished: both of their tables are there."""
+        return {chunk for part in parts_in(self.store) for chunk in part}
+
+    def missing_chunks(self) -> list[int]:
+        """Return the numbers of the chunks that are not finished, in order.
+
+        Of a sweep without a plan it is not known what is missing: none.
+        """
+        return missing_chunks(self.store)
 
     def parts(self, table: TableName) -> list[str]:
         """Return the names of a table's files, in the order of their chunks.
 
-        Steps of a chunk that is under way, and files that a compaction has replaced and could
-        not delete, are not among them.
+        Files of a chunk that is under way, and those that have been joined and could not be
+        deleted, are not among them.
         """
-        if self.store.exists(_PARTS):
-            return list(read_document(self.store, _PARTS)[table])
-        files = {name: _parts_in(self.store.list(name)) for name in ("steps", "episodes")}
-        finished = {chunk_of(name) for name in files["episodes"]}
-        return [name for name in files[table] if chunk_of(name) in finished]
+        return [part_name(table, part.start, part.stop - 1) for part in parts_in(self.store)]
 
     def read(
         self, table: TableName, names: Iterable[str] | None = None, where: Any = None
@@ -224,31 +285,71 @@ class Sweep:
         with self.store.open(name) as file:
             return read_part(file, f"{self.store.url}/{name}", names, where)
 
-    def replace_parts(self, parts: Mapping[TableName, list[str]]) -> None:
-        """Let other files be the data set, in one step, and delete those that no longer are."""
-        write_document(self.store, _PARTS, dict(parts))
-        self.delete_strays()
+    def damaged(self) -> Iterator[str]:
+        """Yield the names of the data set's files that cannot be read.
 
-    def delete_strays(self) -> None:
-        """Delete the files that a compaction has replaced."""
-        if not self.store.exists(_PARTS):
+        Such a file is cut off, or none of ours; what was changed within it may not show.
+        """
+        for table in TABLES:
+            for name in self.parts(table):
+                try:
+                    self.read_part(name, ("episode",))
+                except ResultsError:
+                    yield name
+
+    def give_up_chunks(
+        self, chunks: Iterable[int], check: Callable[[], None] = lambda: None
+    ) -> None:
+        """Let finished chunks be missing again, to be played anew; the sweep has not ended then.
+
+        What they were joined with is missing, too.
+
+        Args:
+            chunks: Their numbers.
+            check: Called right before each file is deleted; if it raises, it is not.
+
+        Raises:
+            ResultsError: Files cannot be deleted.
+        """
+        given_up = set(chunks)
+        names = [name for name in self.parts("episodes") if given_up & set(chunks_of(name))]
+        if not names:
             return
-        kept = read_document(self.store, _PARTS)
-        for table in ("steps", "episodes"):
-            for name in set(self.store.list(table)) - set(kept[table]):
-                self.store.delete(name)
+        self.reopen(check)
+        self.delete_strays(check)  # those that were joined, and are there still, would count again
+        for name in names:
+            check()
+            self.store.delete(name)
+
+    def delete_strays(self, check: Callable[[], None] = lambda: None) -> None:
+        """Delete files that are no part of the data set; who holds the sweep's lock may do it.
+
+        Before each of them `check` is called; if it raises, that one stays.
+        """
+        for table in TABLES:
+            for name in set(self.store.list(table)) - set(self.parts(table)):
+                check()
+                self.store.delete(name.rpartition("/")[0])
 
     # ---- the end --------------------------------------------------------------------------
 
-    def write_summary(self, summary: Mapping[str, Any]) -> None:
-        """Write `summary.json`, which ends the sweep."""
+    def write_summary(
+        self, summary: Mapping[str, Any], check: Callable[[], None] = lambda: None
+    ) -> None:
+        """Write `summary.json`, which ends the sweep, unless `check` raises right before."""
         head = {
             "schema_version": SCHEMA_VERSION,
             "run_id": self.id,
             "started_at": self.started_at,
             "ended_at": datetime.now(UTC).isoformat(timespec="microseconds"),
         }
+        check()
         write_document(self.store, _SUMMARY, head | dict(summary))
+
+    def reopen(self, check: Callable[[], None] = lambda: None) -> None:
+        """Delete `summary.json`, unless `check` raises: the sweep has not ended any more."""
+        check()
+        self.store.delete(_SUMMARY)
 
     def read_summary(self) -> dict[str, Any] | None:
         """Return `summary.json`, or None as long as the sweep has not ended.
@@ -272,18 +373,20 @@ class Sweep:
         }
 
 
-def part_name(table: TableName, chunk: int) -> str:
-    """Return the name of a chunk's file."""
-    return f"{table}/chunk={chunk}/{table}.parquet"
+def _left_inputs(store: Store) -> list[str]:
+    """Return the inputs that an interrupted creation has left behind.
 
-
-def chunk_of(name: str) -> int:
-    """Return the number of the chunk that a file belongs to."""
-    return int(name.split("/")[1].removeprefix("chunk="))
-
-
-def _parts_in(names: Iterable[str]) -> list[str]:
-    return sorted((name for name in names if name.endswith(".parquet")), key=chunk_of)
+    Raises:
+        ResultsError: there are other files among them, which no sweep has written
+    """
+    names = store.list("inputs")
+    for name in names:
+        if not _INPUT.fullmatch(name):
+            raise ResultsError(
+                f"expected nothing but a sweep's inputs in {store.url}/inputs, found "
+                f"{name.removeprefix('inputs/')}, which is none; give the sweep another id"
+            )
+    return names
 
 
 def _fill(file: IO[bytes], data: Any) -> None:

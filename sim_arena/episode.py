@@ -180,7 +180,7 @@ def _play_on(
 
     clean_up()  # what an interrupted step may have left
     while not result.ended:
-        trace = runs.where(result.folder, result.last_trace or spec.trace)
+        trace = runs.where(result.folder, result.last_trace or spec.trace, spec.trace)
         step = Step(spec, len(result.records), trace)
         with _afterwards(clean_up, BaseException):
             _take(step, spec, verbs, policy, write)
@@ -196,7 +196,8 @@ def _take(
         if step.undecided:
             action = verbs.decide(spec, policy, observation)
             step.acted(action, verbs.mutate(spec, step.record["trace_in"], action, step.out))
-        step.rewarded(verbs.reward(spec.reward, observation, spec.target, spec.duration))
+        if step.assessed:
+            step.rewarded(verbs.reward(spec.reward, observation, spec.target, spec.duration))
     except Exception as error:
         step.failed(error)
         write(step)

@@ -5,6 +5,7 @@ SimArenaError
 ├── ClusterError        the cluster, or what was asked of it
 │   ├── TransientError  may work when tried again: retried with back-off and jitter
 │   └── PermanentError  will not work however often it is tried: never retried
+│       └── BusyError   somebody else plays the run
 ├── ActionError         an action that is not in the registry or whose parameters are wrong
 ├── PolicyError         a policy that cannot be loaded, or whose answer is no action
 └── HookError           a hook that failed or ran out of time
@@ -19,6 +20,7 @@ Each message says what was expected, what was found, and what to do. `TraceError
 
 __all__ = [
     "ActionError",
+    "BusyError",
     "ClusterError",
     "HookError",
     "PermanentError",
@@ -54,3 +56,7 @@ class PolicyError(SimArenaError):
 
 class HookError(SimArenaError):
     """A hook that failed or did not end within its time limit."""
+
+
+class BusyError(PermanentError):
+    """Somebody else plays the run. It says nothing of how the run goes."""

@@ -20,6 +20,7 @@ __all__ = [
     "NodesError",
     "Taint",
     "is_short_form",
+    "manifests",
     "node_of",
     "parse_nodes",
 ]
@@ -112,6 +113,21 @@ def is_short_form(text: str) -> bool:
     return _SHORT.fullmatch(text.strip()) is not None
 
 
+def manifests(text: str) -> bytes | None:
+    """Return the manifests that nodes are given by, as one document; None for a short form.
+
+    Raises:
+        NodesError: a file cannot be read
+    """
+    path = Path(text)
+    if is_short_form(text) or not path.exists():
+        return None
+    try:
+        return b"\n---\n".join(file.read_bytes() for file in _files(path))
+    except OSError as error:
+        raise NodesError(f"cannot read {error.filename}: {error.strerror or error}") from error
+
+
 def _refuse_duplicates(nodes: list[Node], text: str | Path) -> None:
     seen: set[str] = set()
     for node in nodes:
@@ -149,8 +165,11 @@ def _manifests(path: Path) -> list[Node]:
             f"expected nodes like '3x16cpu,32Gi' or a file or folder of Node manifests, "
             f"found {str(path)!r}, which does not exist"
         )
-    files = sorted(path.glob("*.y*ml")) if path.is_dir() else [path]
-    return [node_of(found, file) for file in files for found in _documents(file)]
+    return [node_of(found, file) for file in _files(path) for found in _documents(file)]
+
+
+def _files(path: Path) -> list[Path]:
+    return sorted(path.glob("*.y*ml")) if path.is_dir() else [path]
 
 
 def _documents(file: Path) -> Iterator[Any]:

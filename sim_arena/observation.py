@@ -36,6 +36,7 @@ class ContainerObservation(TypedDict):
     memory_usage: int | None
     restarts: int | None
     oom_killed: int | None
+    last_terminations: list[str] | None
     throttled: float | None
 
 
@@ -125,6 +126,12 @@ CONTAINER_FIELDS: tuple[Field, ...] = (
     Field("memory_usage", "int", "bytes", "used, mean over running pods"),
     Field("restarts", "int", "restarts", "over the present pods"),
     Field("oom_killed", "int", "kills", "killed for memory, over the present pods"),
+    Field(
+        "last_terminations",
+        "names",
+        "",
+        "reasons with which it ended last in the present pods, each once: OOMKilled, Error, ...",
+    ),
     Field("throttled", "float", "share", "CPU time wanted and not given, mean over running pods"),
 )
 
@@ -147,5 +154,12 @@ def copied(observation: Observation) -> Observation:
     if (events := observation.get("events")) is not None:
         copy["events"] = list(events)
     if (containers := observation.get("containers")) is not None:
-        copy["containers"] = [container.copy() for container in containers]
+        copy["containers"] = [_copied_container(container) for container in containers]
+    return copy
+
+
+def _copied_container(container: ContainerObservation) -> ContainerObservation:
+    copy = container.copy()
+    if (ended := container.get("last_terminations")) is not None:
+        copy["last_terminations"] = list(ended)
     return copy

@@ -48,8 +48,8 @@ class StepRecord(TypedDict):
 
     At success no action is taken: `action` is None, and `trace_out` is `trace_in`. The same holds
     for `observation`, `action`, `reward` and `success` where an error, told in `error`, came
-    first. `success` alone is None, and no action is taken, where the cluster cannot show the
-    workload's trouble. Durations are seconds; `started_at` is ISO 8601 in UTC.
+    first. `success` and `reward` are None, and no action is taken, where the cluster cannot show
+    the workload's trouble. Durations are seconds; `started_at` is ISO 8601 in UTC.
     """
 
     run_id: str

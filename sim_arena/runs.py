@@ -9,6 +9,7 @@ from results import Run, new_run_id
 from results.journal import iter_lines
 from results.run import checked_id, make_folder
 from sim_arena.errors import PermanentError
+from sim_arena.nodes import manifests
 from sim_arena.policies import Policy, decide
 from sim_arena.records import COLUMNS, StepRecord, from_row
 from sim_arena.spec import EpisodeSpec
@@ -24,7 +25,7 @@ __all__ = [
     "where",
 ]
 
-_DIGEST = "trace_sha256"
+_DIGEST, _NODES_DIGEST = "trace_sha256", "nodes_sha256"
 
 
 def named(spec: EpisodeSpec) -> tuple[EpisodeSpec, Path]:
@@ -48,8 +49,15 @@ def open_run(spec: EpisodeSpec) -> Run:
         ResultsError: its files cannot be made or read
     """
     asked = spec.asked() | {_DIGEST: hashlib.sha256(Path(spec.trace).read_bytes()).hexdigest()}
+    if (nodes := manifests(spec.nodes)) is not None:
+        asked[_NODES_DIGEST] = hashlib.sha256(nodes).hexdigest()
     run = Run.create(spec.runs_dir, spec.run_id, columns=COLUMNS, parameters=asked, exist_ok=True)
-    decisive = asked.keys() - {"timeout"}
+    # Files are compared by what is in them: their paths have many spellings, and may be moved.
+    decisive = asked.keys() - {"timeout", "trace"}
+    if _NODES_DIGEST not in run.parameters:  # made by a version that did not record it
+        decisive -= {_NODES_DIGEST}
+    elif nodes is not None:
+        decisive -= {"nodes"}
     other = sorted(key for key in decisive if run.parameters.get(key) != asked[key])
     if other:
         was = ", ".join(f"{key} {run.parameters.get(key)!r}" for key in other)
@@ -67,7 +75,8 @@ def spec_of(folder: str | Path) -> EpisodeSpec:
         ResultsError: there is no such run
     """
     run = Run.open(folder)
-    asked = {key: value for key, value in run.parameters.items() if key != _DIGEST}
+    digests = (_DIGEST, _NODES_DIGEST)
+    asked = {key: value for key, value in run.parameters.items() if key not in digests}
     return EpisodeSpec.model_validate(asked | {"runs_dir": str(run.path.parent), "run_id": run.id})
 
 
@@ -86,10 +95,20 @@ def catch_up(policy: Policy, records: list[StepRecord], spec: EpisodeSpec) -> No
             decide(policy, record["observation"], spec.deploy, steps=spec.steps.by_action())
 
 
-def where(folder: str | Path, path: str) -> str:
-    """Return a recorded trace's path, also after the folder of the runs was moved."""
+def where(folder: str | Path, path: str, first: str) -> str:
+    """Return a recorded trace's path, also after the folder of the runs was moved.
+
+    Args:
+        folder: the run's folder
+        path: as it was recorded
+        first: where the trace is now that the run began with
+    """
+    if Path(path).exists():
+        return path
     here = Path(folder) / "traces" / Path(path).name
-    return str(here) if not Path(path).exists() and here.exists() else path
+    if here.exists():
+        return str(here)
+    return first if path == Run.open(folder).parameters.get("trace") else path
 
 
 @contextmanager

@@ -79,6 +79,11 @@ class Step:
         return self.record["success"] is False
 
     @property
+    def assessed(self) -> bool:
+        """Whether the observation shows health or trouble."""
+        return self.record["success"] is not None
+
+    @property
     def succeeded(self) -> bool:
         """Whether the observation is a success; no action is taken then."""
         return bool(self.record["success"])

@@ -8,14 +8,13 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-from results import Run, Sweep
 from sim_arena import engine
 from sim_arena.actions import apply_to_trace
 from sim_arena.engine.program import Program
 from sim_arena.engine.state import CRASHED, PENDING, RUNNING, State
 from sim_arena.nodes import parse_nodes
 from sim_arena.spec import EpisodeSpec
-from sim_arena.sweeps.replay import recorded_episode
+from sim_arena.sweeps.replay import Recorded
 from traces import Trace, find_workload, load_trace
 
 __all__ = ["STATES", "NodeTimeline", "Timeline", "timeline", "timelines"]
@@ -59,34 +58,34 @@ class Timeline(TypedDict):
     warnings: list[str]
 
 
-def timelines(result: Run | Sweep, episode: int) -> list[Timeline]:
-    """Return the windows of an episode's first step and of its last.
+def timelines(found: Recorded) -> list[Timeline]:
+    """Return the windows of an episode's steps.
 
-    The last trace is made from the first one by the recorded actions, so that nothing that the
+    A step that replayed the same trace as the one before saw the same, and has no window of its
+    own. The traces are made from the first one by the recorded actions, so that nothing that the
     record names is run: no policy and no hook.
 
     Args:
-        result: where the episode is recorded
-        episode: its number
+        found: the episode
 
     Raises:
-        ResultsError: there is no such episode, or a file that it needs is missing or damaged
         SimArenaError: a trace cannot be edited, compiled or run as it was
         TraceError: the trace cannot be read
     """
-    found = recorded_episode(result, episode)
     trace = load_trace(found.spec.trace)
-    windows = [timeline(found.spec, 0, trace)]
-    for row in found.rows[:-1]:
-        if row["changed"]:
+    windows = []
+    changed = True
+    for row in found.rows:
+        if changed:
+            windows.append(timeline(found.spec, row["step"], trace))
+        changed = bool(row["changed"])
+        if changed:
             apply_to_trace(
                 trace,
                 row["action"],
                 namespace=found.spec.namespace,
                 guardrails=found.spec.guardrails,
             )
-    if len(found.rows) > 1:
-        windows.append(timeline(found.spec, found.rows[-1]["step"], trace))
     return windows
 
 

@@ -19,8 +19,9 @@ _SLOT_S = 60  # for how long a run that was killed keeps its slot; a living one 
 
 
 def limit_name(place: str) -> str:
-    """Return the limit's name for a cluster with its context."""
-    return "sim-arena-" + re.sub(r"[^A-Za-z0-9_.-]+", "-", place)
+    """Return the limit's name for a cluster with its context, whichever way it is replayed on."""
+    _, _, context = place.partition(":")
+    return "sim-arena-cluster" + re.sub(r"[^A-Za-z0-9_.-]+", "-", f":{context}" if context else "")
 
 
 @contextmanager

@@ -13,13 +13,22 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, settings
 
 from sim_arena import clusters
 from sim_arena.clusters import Check, Simulation
 from sim_arena.observation import Observation
 from sim_arena.spec import EpisodeSpec
+from tests.objects import s3  # noqa: F401 # a fixture
 from tests.oracle.counts import table
 from traces import dumps, loads, save_trace
+
+# What is tested is what comes out, not how fast: the machine may be busy. Everything else is as
+# Hypothesis has it, which finds out by itself whether this is CI.
+settings.register_profile(
+    "busy", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("busy")
 
 START_UP = 180  # seconds; 10 on an idle machine
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sim_arena.spec import EpisodeSpec
 
-__all__ = ["Asked", "takes_episode"]
+__all__ = ["Asked", "simkube_settings", "takes_episode"]
 
 
 def _policies(incomplete: str) -> list[str]:
@@ -70,14 +70,7 @@ class Asked:
         ),
     ] = 1.0
     allow_real_nodes: options.AllowRealNodes = False
-    simkube: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="FIELD=VALUE",
-            help="On simkube: how it is run, such as port=9000, trace_store=s3://bucket/traces, "
-            "lifecycle.image_pull_delay=500; lists are written as JSON.",
-        ),
-    ] = None
+    simkube: options.SimKube = None
     timeout: Annotated[
         float,
         typer.Option(min=0.1, max=86_400, metavar="S", help="Real seconds that a step may take."),
@@ -142,7 +135,7 @@ class Asked:
                     "context": self.context,
                     "speed": self.speed,
                     "allow_real_nodes": self.allow_real_nodes,
-                    "simkube": _tree(_pairs(self.simkube, "--simkube")),
+                    "simkube": simkube_settings(self.simkube),
                     "timeout": self.timeout,
                     "runs_dir": str(self.runs_dir),
                     "run_id": run_id,
@@ -198,6 +191,15 @@ def _pairs(given: Iterable[str] | None, option: str) -> dict[str, str]:
             raise typer.BadParameter(f"expected NAME=VALUE, found {text!r}", param_hint=option)
         pairs[name.strip()] = value.strip()
     return pairs
+
+
+def simkube_settings(given: Iterable[str] | None) -> dict[str, Any]:
+    """Return what `--simkube FIELD=VALUE` says.
+
+    Raises:
+        typer.BadParameter: one is no such pair, or two do not go together
+    """
+    return _tree(_pairs(given, "--simkube"))
 
 
 def _tree(pairs: Mapping[str, str]) -> dict[str, Any]:

@@ -67,22 +67,33 @@ def clean(
     everything: Annotated[
         bool, typer.Option("--prepared", help="Also what 'cluster prepare' made.")
     ] = False,
+    trace_store: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PLACE",
+            help="Where the runs put traces for SimKube.",
+            show_default="as in --simkube trace_store",
+        ),
+    ] = None,
     context: options.Context = None,
 ) -> None:
     """Remove what runs left on a cluster, such as one that was killed, and nothing else.
 
     A run that lives is left alone, unless it is named.
     """
+    from sim_arena.clusters.clean import clean, living
     from sim_arena.clusters.kube.api import Api
-    from sim_arena.clusters.kwok.clean import clean
     from sim_arena.clusters.kwok.preparing import unprepare
 
     api = Api.from_kubeconfig(context=context)
     with fail_as(FAILED):
-        removed = [f"{what} removed" for what in clean(api, run)]
+        removed = [f"{what} removed" for what in clean(api, run, trace_store=trace_store)]
         if everything:
             removed += [f"{what} removed" for what in unprepare(api)]
-    _show(removed, "Nothing was left.")
+        alive = living(api)
+    if alive is not None:
+        removed.append(alive)
+    _show(removed, "Nothing was left." if run is None else f"Nothing was left of a run {run!r}.")
 
 
 def _show(lines: Iterable[str], nothing: str) -> None:

@@ -1,8 +1,8 @@
 """Options that several commands share, with their help and their completion."""
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Literal
 
 import typer
@@ -20,6 +20,7 @@ __all__ = [
     "Nodes",
     "RunsDir",
     "Seed",
+    "SimKube",
     "Target",
     "TracePath",
     "existing",
@@ -54,11 +55,14 @@ def usable(runs_dir: Path) -> Path:
     there = next(path for path in (runs_dir, *runs_dir.absolute().parents) if path.exists())
     if not there.is_dir():
         raise typer.BadParameter(f"{there} is a file; name a folder", param_hint="--runs-dir")
-    if not os.access(there, os.W_OK | os.X_OK):
+    try:  # nothing less tells of a read-only disk, a quota, or an access list
+        with TemporaryDirectory(dir=there, prefix=".sim-arena-"):
+            return runs_dir
+    except OSError as error:
         raise typer.BadParameter(
-            f"{there} cannot be written to; name another folder", param_hint="--runs-dir"
-        )
-    return runs_dir
+            f"{there} cannot be written to ({error.strerror or error}); name another folder",
+            param_hint="--runs-dir",
+        ) from error
 
 
 def _deployments(context: typer.Context, incomplete: str) -> Iterable[str]:
@@ -79,6 +83,14 @@ Context = Annotated[
 AllowRealNodes = Annotated[
     bool,
     typer.Option("--allow-real-nodes", help="Use a cluster whose nodes are not all KWOK's."),
+]
+SimKube = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FIELD=VALUE",
+        help="On simkube: how it is run, such as port=9000, trace_store=s3://bucket/traces, "
+        "lifecycle.image_pull_delay=500; lists are written as JSON.",
+    ),
 ]
 TracePath = Annotated[
     Path, typer.Option("--trace", metavar="FILE", help="A SimKube trace.", show_default=False)

@@ -21,6 +21,7 @@ __all__ = [
     "seconds",
     "show",
     "table",
+    "tell_of_compiling",
     "warn",
     "write",
 ]
@@ -86,6 +87,15 @@ def warn(lines: Iterable[str]) -> None:
     """Print warnings to stderr, a line each."""
     for line in lines:
         print(f"sim-arena: warning: {printable(line)}", file=sys.stderr)
+
+
+def tell_of_compiling() -> None:
+    """Say on stderr that the engine will be compiled, if it was not yet."""
+    from sim_arena.engine.jit import cache_folder
+
+    if not os.environ.get("NUMBA_DISABLE_JIT") and not any(cache_folder().glob("*/*.nbi")):
+        text = "compiling the engine, once after an installation; it takes a minute or two"
+        print(f"sim-arena: {text}", file=sys.stderr, flush=True)
 
 
 def number(value: float | None, digits: int = 3) -> str:

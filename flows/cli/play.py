@@ -148,8 +148,10 @@ def _check_document(check: "Check") -> dict[str, Any]:
 
 
 def _verdict(spec: "EpisodeSpec", result: "EpisodeResult") -> str:
+    from results.words import many
+
     count = len(result.records)
-    steps = f"{count} step{'s' * (count != 1)}"
+    steps = many(count, "step")
     if result.success:
         return f"{spec.deploy} is healthy: {spec.target} ready, none pending, seen in step {count}."
     if (unknown := result.unassessable) is not None:

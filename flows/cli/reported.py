@@ -90,18 +90,15 @@ def _written(result: "Run | Sweep", form: str, episode: int | None) -> str:
 
 def _within(result: "Run | Sweep", number: int) -> tuple[list["Row"], Sequence[Any], str | None]:
     """Return an episode's steps and its windows, or why there are none."""
-    import pyarrow.compute as pc
-
-    from results import ResultsError, load_steps, rows_of
+    from results import ResultsError
     from sim_arena.errors import SimArenaError
+    from sim_arena.sweeps.replay import recorded_episode, recorded_rows
     from sim_arena.timeline import timelines
     from traces import TraceError
 
-    table = load_steps(result, where=pc.field("episode") == number, form="arrow")
-    latest = {row["step"]: row for row in rows_of(table)}
-    rows = [latest[step] for step in sorted(latest)]
+    rows = recorded_rows(result, number)
     try:
-        return rows, timelines(result, number), None
+        return rows, timelines(recorded_episode(result, number, rows)), None
     except (ResultsError, SimArenaError, TraceError) as error:
         return rows, [], f"Cannot be drawn: {error}"
 

@@ -105,6 +105,10 @@ def replay(
         Path | None,
         typer.Option(metavar="DIR", help="Keep its traces and steps there.", show_default=False),
     ] = None,
+    allow_code: Annotated[
+        bool,
+        typer.Option("--allow-code", help="Run a policy or hooks of its own that the row names."),
+    ] = False,
     json: options.AsJson = False,
 ) -> None:
     """Play a row again, from what was recorded with it, and compare.
@@ -115,13 +119,14 @@ def replay(
 
     run, episode, step = _row(row)
     found = result_of(runs_dir, run)
+    from results.words import many
     from sim_arena.sweeps.replay import replay
 
     with fail_as(FAILED), TemporaryDirectory() as folder:
-        again = replay(found, episode, out or Path(folder))
+        again = replay(found, episode, out or Path(folder), allow_code=allow_code)
     rows = [one for one in again.played if step is None or one["step"] == step]
     if not rows and again.recorded:
-        refuse(f"{row}: the episode has {len(again.recorded)} steps, from 0")
+        refuse(f"{row}: the episode has {many(len(again.recorded), 'step')}, from 0")
     if json:
         output.print_json(
             {"same": not again.differences, "differences": again.differences, "steps": rows}
@@ -138,14 +143,15 @@ def compact(*, run: _Run = "latest", runs_dir: options.RunsDir = options.RUNS) -
     """Join the small files of a sweep that has ended into few large ones."""
     from results import Sweep
     from results.compaction import compact
+    from results.words import many
     from sim_arena.sweeps import writing
 
     found = result_of(runs_dir, run)
     if not isinstance(found, Sweep):
         refuse(f"{found.id} is a run of one episode; only sweeps have files to join")
-    with fail_as(FAILED), writing(found):
-        before, after = compact(found)
-    output.show(f"{found.id}: {before} files before, {after} after")
+    with fail_as(FAILED), writing(found) as writer:
+        before, after = compact(found, writer.check)
+    output.show(f"{found.id}: {many(before, 'file')} before, {after:,} after")
 
 
 @app.command()
@@ -164,13 +170,17 @@ def export(  # noqa: PLR0913 # each option is an argument
     """Write a run's rows as CSV or JSON lines."""
     import sys
 
+    from results import Sweep
     from results.export import export_rows, write_rows
+    from results.words import many
 
     if csv == jsonl:
         raise typer.BadParameter("name one of --csv and --jsonl", param_hint="--csv")
     form: Literal["csv", "jsonl"] = "csv" if csv else "jsonl"
     found = result_of(runs_dir, run)
     with fail_as(FAILED):
+        if isinstance(found, Sweep):  # also of the table that is not written
+            _warn_of_damage(found)
         names, rows = export_rows(found, table)
         if out is None:
             write_rows(sys.stdout, names, rows, form)
@@ -180,7 +190,7 @@ def export(  # noqa: PLR0913 # each option is an argument
                 count = write_rows(file, names, rows, form)
         except OSError as error:
             refuse(f"cannot write {out}: {error.strerror or error}")
-    output.show(f"{count:,} {table} are in {out}")
+    output.show(f"{many(count, table.removesuffix('s'))} written to {out}")
 
 
 @app.command()
@@ -201,6 +211,7 @@ def prune(
     from datetime import timedelta
 
     from results.retention import outdated
+    from results.words import many
     from sim_arena.locks import locked
 
     age = None if older_than is None else timedelta(days=older_than)
@@ -210,12 +221,15 @@ def prune(
         return
     output.show(output.table(None, _LIST_COLUMNS, [_list_row(info) for info in old]))
     if not yes:
-        typer.confirm(f"Delete these {len(old)} runs?", abort=True, err=True)
+        typer.confirm(f"Delete {many(len(old), 'run')}?", abort=True, err=True)
     with fail_as(FAILED):
         for info in old:
             with locked(info.path):  # somebody may be resuming, or compacting, it
-                shutil.rmtree(info.path)
-    output.show(f"{len(old)} runs deleted")
+                try:
+                    shutil.rmtree(info.path)
+                except OSError as error:
+                    refuse(f"cannot delete {error.filename}: {error.strerror or error}", FAILED)
+    output.show(f"{many(len(old), 'run')} deleted")
 
 
 def _row(text: str) -> tuple[str, int, int | None]:
@@ -249,12 +263,22 @@ def _show_sweep(sweep: "Sweep", *, json: bool) -> None:
     if json:
         head = {"run_id": sweep.id, "path": sweep.store.url, "state": state, "kind": "sweep"}
         started = {"started_at": sweep.started_at, "parameters": sweep.parameters}
-        output.print_json({**head, **started, "summary": figures})
+        damaged = list(sweep.damaged())
+        output.print_json({**head, **started, "summary": figures, "damaged": damaged})
         return
     when = sweep.started_at[:19].replace("T", " ")
     output.show(f"Sweep {sweep.id}, {state}, started {when} UTC", figures_table(figures))
     output.warn(f"episode {one['episode']} failed: {one['error']}" for one in figures["error_list"])
     output.show("Files:", *(f"  {sweep.store.url}/{name}" for name in ("steps", "episodes")))
+    _warn_of_damage(sweep)
+
+
+def _warn_of_damage(sweep: "Sweep") -> None:
+    output.warn(
+        f"{sweep.store.url}/{name} is damaged: delete it, and sim-arena sweep --resume {sweep.id} "
+        "plays its episodes again"
+        for name in sweep.damaged()
+    )
 
 
 _LIST_COLUMNS = ("Run", "Started (UTC)", "State", "Episodes#", "Steps#", "Success#", "Reward#")
@@ -289,8 +313,13 @@ def _figures(summary: Mapping[str, Any]) -> Any:
     rows = [("all", summary)]
     rows += [(f"policy {name}", group) for name, group in summary["by_policy"].items()]
     rows += [(f"trace {name}", group) for name, group in summary["by_trace"].items()]
+    unknown = ("Not assessable#",) if summary.get("unassessable") else ()  # older ones count none
     columns = ("", "Episodes#", "Steps#", "Success#", "Reward#", "Steps to success#", "Errors#")
-    return output.table(None, columns, [_figures_row(name, group) for name, group in rows])
+    cells = [
+        (*_figures_row(name, group), *(output.number(group["unassessable"]) for _ in unknown))
+        for name, group in rows
+    ]
+    return output.table(None, (*columns, *unknown), cells)
 
 
 def _figures_row(name: str, figures: Mapping[str, Any]) -> Sequence[str]:

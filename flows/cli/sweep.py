@@ -1,8 +1,8 @@
 """`sim-arena sweep`: every combination of traces, policies, seeds and the rest."""
 
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from flows.cli import local, options, output
+from flows.cli.asked import simkube_settings
 from flows.cli.errors import FAILED, fail_as
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["figures_table", "sweep"]
 
-_PILOT = 200  # episodes that are played to estimate the rest
 _PERIOD = 0.5  # seconds between two looks at what is written
 
 
@@ -70,6 +70,8 @@ def sweep(  # noqa: PLR0913 # each option is an argument
         float | None,
         typer.Option(metavar="X", help="On real clusters, X times faster."),
     ] = None,
+    simkube: options.SimKube = None,
+    allow_real_nodes: options.AllowRealNodes = False,
     deploy: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="The workload, of traces without a manifest."),
@@ -97,14 +99,17 @@ def sweep(  # noqa: PLR0913 # each option is an argument
         typer.Option(min=1, metavar="N", help="Episodes that a real cluster gets at once."),
     ] = None,
     runner: Annotated[
-        Literal["threads", "dask"], typer.Option(help="Where chunks are played.")
+        Literal["threads", "dask", "ray"], typer.Option(help="Where chunks are played.")
     ] = "threads",
     workers: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Threads or Dask workers; one for each core."),
+        typer.Option(
+            min=1, metavar="N", help="Threads, or workers of Dask or Ray; one for each core."
+        ),
     ] = None,
     address: Annotated[
-        str | None, typer.Option(metavar="URL", help="Of a Dask scheduler, tcp://host:8786.")
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Of Dask, tcp://host:8786, or of Ray, host:6379."),
     ] = None,
     runs_dir: Annotated[
         str,
@@ -119,6 +124,18 @@ def sweep(  # noqa: PLR0913 # each option is an argument
         str | None,
         typer.Option(metavar="ID", help="Go on with a sweep that was stopped.", show_default=False),
     ] = None,
+    retry_failed: Annotated[
+        bool,
+        typer.Option(
+            "--retry-failed", help="With --resume: play chunks with failed episodes again."
+        ),
+    ] = False,
+    allow_other_version: Annotated[
+        bool,
+        typer.Option(
+            "--allow-other-version", help="With --resume: of a sweep that another version began."
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show size and estimated time, and play nothing.")
     ] = False,
@@ -145,6 +162,8 @@ def sweep(  # noqa: PLR0913 # each option is an argument
         "clusters": cluster,
         "context": context,
         "speed": speed,
+        "simkube": simkube_settings(simkube) if simkube else None,
+        "allow_real_nodes": allow_real_nodes or None,
         "deploy": deploy,
         "namespace": namespace,
         "duration": duration,
@@ -156,14 +175,23 @@ def sweep(  # noqa: PLR0913 # each option is an argument
     }
     named = {name: value for name, value in given.items() if value is not None}
     where = {"runner": runner, "workers": workers, "address": address, "runs_dir": runs_dir}
-    if "://" not in runs_dir:
-        options.usable(Path(runs_dir))
-    from results.store import place_in
+    from results.store import is_url, place_in, store_at
 
+    if not is_url(runs_dir):
+        options.usable(Path(runs_dir))
+    taken = store_at(place_in(runs_dir, run_id or "x")).exists("run.json")  # does it answer?
+    if taken and run_id is not None:
+        raise typer.BadParameter(f"{run_id} is there already; name another", param_hint="--run-id")
+
+    flags = {"retry_failed": retry_failed, "allow_other_version": allow_other_version}
     if resume is not None:
-        _refuse_more(file, named)
-        _go_on({**where, "resume": resume}, place_in(runs_dir, resume), verbose=verbose, json=json)
+        _refuse_more(file, named.keys() - {"max_failed"})
+        again = {"resume": resume, "max_failed": max_failed, **flags}
+        _go_on({**where, **again}, place_in(runs_dir, resume), verbose=verbose, json=json)
         return
+    for name in filter(flags.get, flags):
+        option = f"--{name.replace('_', '-')}"
+        raise typer.BadParameter("name the sweep with --resume", param_hint=option)
     _start(file, named, where, run_id, dry_run=dry_run, verbose=verbose, json=json)
 
 
@@ -186,9 +214,14 @@ def _start(  # noqa: PLR0913 # what the command was given
     asked = checked({**(read_file(file) if file is not None else {}), **named})
     plan, files = plan_of(asked)
     _require_policies(asked)
+    if "embedded" in asked.clusters:
+        output.tell_of_compiling()
     document = _size(plan, files)
     if not json:
         output.show(_size_text(document))
+    if errors := document["pilot"]["errors"]:
+        tried = document["pilot"]["episodes"]
+        output.warn([f"{len(errors)} of the {tried} episodes of the pilot failed: {errors[0]}"])
     if dry_run:
         if json:
             output.print_json(document)
@@ -196,8 +229,6 @@ def _start(  # noqa: PLR0913 # what the command was given
     name = run_id or new_run_id()
     arguments = {field: getattr(asked, field) for field in type(asked).model_fields}
     arguments = {key: list(v) if isinstance(v, tuple) else v for key, v in arguments.items()}
-    if not json:
-        print(f"sim-arena: sweep {name}; --resume {name} goes on with it", file=sys.stderr)
     _go_on(
         {**arguments, **where, "run_id": name},
         place_in(where["runs_dir"], name),
@@ -208,12 +239,17 @@ def _start(  # noqa: PLR0913 # what the command was given
 
 def _go_on(arguments: dict[str, Any], place: str, *, verbose: bool, json: bool) -> None:
     """Play a sweep as a Prefect flow, and show what came of it."""
-    if "resume" in arguments:
-        from sim_arena.sweeps import opened
+    from sim_arena.errors import BusyError
+    from sim_arena.sweeps import is_written, opened
 
-        opened(place)  # a wrong name is told before Prefect starts
+    if "resume" in arguments:  # a wrong name, or another player, is told before Prefect starts
+        found, _ = opened(place)
+        if is_written(found):
+            raise BusyError(f"{place} is being played by somebody else: wait for it, or stop it")
     local.prepare(verbose=verbose)
-    with fail_as(FAILED), _followed(place, quiet=json), local.reachable(), local.tagged():
+    name = arguments.get("resume") or arguments["run_id"]
+    followed = _followed(place, quiet=json)
+    with fail_as(FAILED), _resumable(place, name), followed, local.reachable(), local.tagged():
         from flows.sweep import sweep as flow
 
         figures: Any = flow(**arguments)
@@ -228,6 +264,7 @@ def _go_on(arguments: dict[str, Any], place: str, *, verbose: bool, json: bool) 
 
 def figures_table(figures: Mapping[str, Any]) -> Any:
     """Return a sweep's figures, whole and by policy."""
+    unknown = ("Not assessable#",) if figures.get("unassessable") else ()  # older ones count none
     columns = ("", "Episodes#", "Steps#", "Success#", "Reward#", "Steps to success#", "Failed#")
     groups = [("all", figures)]
     groups += [(f"policy {name}", group) for name, group in figures["by_policy"].items()]
@@ -243,34 +280,40 @@ def figures_table(figures: Mapping[str, Any]) -> Any:
                 output.number(group["mean_reward"]),
                 output.UNKNOWN if took is None else output.number(took["mean"], 2),
                 f"{group['errors']:,}",
+                *(f"{group['unassessable']:,}" for _ in unknown),
             )
         )
-    return output.table(None, columns, rows)
+    return output.table(None, (*columns, *unknown), rows)
 
 
 def _size(plan: "Plan", files: Mapping[str, bytes]) -> dict[str, Any]:
     """Return how large a sweep is and how long it will take."""
     from sim_arena.sweeps.estimate import estimate
 
+    found = estimate(plan, files)
     return {
         "episodes": len(plan),
         "chunks": len(plan.chunks),
         "axes": plan.axes,
         "by_cluster": plan.by_cluster,
-        "estimated_seconds": estimate(plan, files, _PILOT),
+        "estimated_seconds": found.seconds,
+        "pilot": {"episodes": found.played, "errors": found.errors},
     }
 
 
 def _size_text(document: Mapping[str, Any]) -> str:
+    from results.words import many
     from sim_arena.sweeps.progress import told
 
     axes = " x ".join(f"{size} {name}" for name, size in document["axes"].items() if size > 1)
-    lines = [f"{document['episodes']:,} episodes in {document['chunks']:,} chunks"]
+    lines = [f"{many(document['episodes'], 'episode')} in {many(document['chunks'], 'chunk')}"]
     lines[0] += f": {axes}" if axes else ""
     for cluster, seconds in document["estimated_seconds"].items():
         count = document["by_cluster"][cluster]
-        how = "as a pilot of them took" if cluster == "embedded" else "at most, in real time"
-        lines.append(f"{cluster}: {count:,} episodes, about {told(seconds)} ({how})")
+        low, high = (told(max(1.0, one)) for one in seconds)
+        span = low if low == high else f"{low} to {high}"
+        how = "as some of them took just now" if cluster == "embedded" else "in real time"
+        lines.append(f"{cluster}: {many(count, 'episode')}, about {span} ({how})")
     return "\n".join(lines)
 
 
@@ -281,9 +324,9 @@ def _require_policies(asked: "SweepSpec") -> None:
         policies.load(name, allow_import=True)
 
 
-def _refuse_more(file: Path | None, named: Mapping[str, Any]) -> None:
+def _refuse_more(file: Path | None, named: Collection[str]) -> None:
     if file is not None or named:
-        more = str(file) if file is not None else f"--{next(iter(named))}"
+        more = str(file) if file is not None else f"--{min(named)}"
         raise typer.BadParameter(
             f"a sweep goes on as it was planned; leave {more} out", param_hint="--resume"
         )
@@ -300,6 +343,30 @@ def _step_size(text: str) -> dict[str, str]:
             )
         pairs[name.strip()] = value.strip()
     return pairs
+
+
+@contextmanager
+def _resumable(place: str, name: str) -> Iterator[None]:
+    """When it is stopped, say how it goes on, if it was begun and nobody plays it."""
+    from results import ResultsError
+    from sim_arena.locks import is_locked
+    from sim_arena.sweeps import TooManyFailedError, opened
+
+    try:
+        yield
+    except BaseException as error:
+        with suppress(ResultsError):
+            sweep, _ = opened(place)
+            played = sweep.path is not None and is_locked(sweep.path)
+            if sweep.read_summary() is None and not played:
+                how = f"--resume {name} goes on with it"
+                if isinstance(error, TooManyFailedError):
+                    how = (
+                        f"--resume {name} --retry-failed plays those that failed again; "
+                        f"--resume {name} --max-failed SHARE lets more of them fail"
+                    )
+                print(f"sim-arena: {how}", file=sys.stderr, flush=True)
+        raise
 
 
 @contextmanager
@@ -351,7 +418,7 @@ def _watch(place: str, ended: Event, show: Any) -> None:
         if progress is None:
             done = sum(len(plan.chunks[chunk]) for chunk in finished)
             progress, known = Progress(len(plan), done=done, ends=plan.ends), finished
-            show(progress.line(), progress.share)
+            show(f"sweep {sweep.id}, {progress.line()}", progress.share)
         elif finished - known:
             for chunk in sorted(finished - known):
                 progress.add(ChunkReport(chunk, len(plan.chunks[chunk]), 0, 0, 0, 0))

@@ -11,6 +11,7 @@ from results.report.measures import Measures
 from results.report.words import count, percent
 from results.run import Run
 from results.sweep import Sweep
+from results.words import many
 
 __all__ = ["report"]
 
@@ -42,7 +43,7 @@ def report(
         result: the run or the sweep
         measures: its sums
         episode: the steps of the episode that is shown from within; none for no such section
-        windows: the windows of its first and its last step, as `sim_arena.timeline` gives them
+        windows: the windows of its steps, as `sim_arena.timeline` gives them
         missing: why there are no windows, if so
     """
     played = measures.policies
@@ -67,20 +68,25 @@ def report(
 def _headline(measures: Measures) -> str:
     sums = [one for policy in measures.policies for one in measures.clusters("success", policy)]
     episodes = sum(one.episodes for one in sums)
-    if not episodes:
+    unknown = sum(
+        int(one.total)
+        for name in measures.policies
+        for one in measures.clusters("unassessable", name)
+    )
+    if not episodes + unknown:
         return "Nothing was played yet."
     done = int(sum(one.total for one in sums))
-    if episodes == 1:
+    if episodes + unknown == 1:
         end = "ended healthy" if done else "did not end healthy"
-        return f"One episode of {_many(measures.steps, 'step')} {end}."
+        end = "cannot be assessed on its cluster" if unknown else end
+        return f"One episode of {many(measures.steps, 'step')} {end}."
+    found = f"{count(done)} of {count(episodes)} episodes ended healthy"
+    found += f" ({percent(done / episodes)})" if episodes else ""
+    apart = f", {count(unknown)} more cannot be assessed" if unknown else ""
     return (
-        f"{count(done)} of {count(episodes)} episodes ended healthy ({percent(done / episodes)}), "
-        f"in {_many(measures.steps, 'step')} on {_many(len(measures.traces), 'trace')}."
+        f"{found}{apart}, in {many(measures.steps, 'step')} on "
+        f"{many(len(measures.traces), 'trace')}."
     )
-
-
-def _many(number: int, name: str) -> str:
-    return f"{count(number)} {name}{'s' * (number != 1)}"
 
 
 def _facts(result: Run | Sweep, measures: Measures) -> list[tuple[str, str]]:

@@ -1,11 +1,12 @@
 """A comparison of two runs as sections of tables."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from results.comparison import Comparison, PolicyComparison
 from results.intervals import Estimate
 from results.report.document import Cell, Document, Section, Table, head
 from results.report.words import UNKNOWN, count, interval, percent, signed
+from results.words import many
 
 __all__ = ["compared"]
 
@@ -25,34 +26,47 @@ _NOTES = (
 def compared(found: Comparison) -> Document:
     """Return a comparison as a document."""
     facts = [("A", found.a), ("B", found.b), ("Pairs", count(found.pairs))]
+    if found.unassessable:
+        facts.append(("Left out, not assessable", count(found.unassessable)))
     facts += [("Only in A", count(found.only_a)), ("Only in B", count(found.only_b))]
-    sections = [_differently(found)] if found.differently else []
-    sections += [_success(found.policies), _figures(found.policies)]
+    sections = []
+    if found.differently:
+        sections.append(_two("asked", "Asked differently", found.differently))
+    if found.versions:
+        sections.append(_two("versions", "Played with other versions", found.versions))
+    if found.policies:
+        sections += [_success(found.policies), _figures(found.policies)]
     if found.outcomes:
         sections.append(_outcomes(found))
     return Document(f"{found.a} and {found.b}", _headline(found), facts, sections, _NOTES)
 
 
 def _headline(found: Comparison) -> str:
+    if not found.policies:
+        return (
+            f"Nothing is known of success: of {many(found.pairs, 'pair')} of episodes none could "
+            "be assessed in both."
+        )
     whole = found.policies[0]
     moved = f"from {percent(whole.before)} to {percent(whole.after)}"
     if whole.before == whole.after and not whole.gained:
         moved = f"{percent(whole.after)} in both"
-    pairs = f"{count(found.pairs)} pair{'s' * (found.pairs != 1)}"
+    left = f"; {count(found.unassessable)} more could not be assessed" * bool(found.unassessable)
     return (
-        f"Success {moved} over {pairs} of episodes: {count(whole.gained)} gained, "
-        f"{count(whole.lost)} lost."
+        f"Success {moved} over {many(whole.pairs, 'pair')} of episodes: "
+        f"{count(whole.gained)} gained, {count(whole.lost)} lost{left}."
     )
 
 
-def _differently(found: Comparison) -> Section:
+def _two(
+    key: str, title: str, values: Mapping[str, tuple[Sequence[str], Sequence[str]]]
+) -> Section:
+    """Return a section of what is different between the two."""
     rows = [
-        [Cell(name.replace("_", " ")), *(Cell(_some(values)) for values in both)]
-        for name, both in found.differently.items()
+        [Cell(name.replace("_", " ")), *(Cell(_some(one)) for one in both)]
+        for name, both in values.items()
     ]
-    return Section(
-        "asked", "Asked differently", [Table("What is different", head("", "A", "B"), rows)]
-    )
+    return Section(key, title, [Table("What is different", head("", "A", "B"), rows)])
 
 
 def _some(values: Sequence[str]) -> str:

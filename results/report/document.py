@@ -91,6 +91,7 @@ class Chart:
         height: of each strip's box
         states: state -> what the legend calls it
         table: the same in numbers
+        folded: whether it has to be opened
     """
 
     title: str
@@ -101,6 +102,7 @@ class Chart:
     height: int
     states: dict[str, str]
     table: Table
+    folded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

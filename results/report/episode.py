@@ -22,6 +22,7 @@ STATES = {
 _HEIGHT = 100
 _MOST_NODES = 12
 _MOST_CHANGES = 200
+_MOST_WINDOWS = 30
 
 Window = Mapping[str, Any]
 """A window as `sim_arena.timeline.Timeline` describes it."""
@@ -34,7 +35,7 @@ def of_an_episode(
 
     Args:
         rows: its steps
-        windows: the windows of its first and its last step
+        windows: the windows of its steps; one that replayed what the step before did has none
         missing: why there are none, if so
     """
     if not rows:
@@ -52,8 +53,7 @@ def of_an_episode(
     if missing is not None:
         return [*sections, Section("timeline", "Pods on each node", [], [missing])]
     if windows:
-        sections += [_timelines(windows, first, repaired=bool(rows[-1]["success"]))]
-        sections += [_packing(windows)]
+        sections += [_timelines(windows, rows), _packing([*windows[:1], *windows[1:][-1:]])]
     return sections
 
 
@@ -136,8 +136,15 @@ def _line(text: object) -> str:
 # ---- the pods on each node --------------------------------------------------------------------
 
 
-def _timelines(windows: Sequence[Window], row: Row, *, repaired: bool) -> Section:
-    lines = ["Each strip shows the pods by state over the window; all share one scale."]
+def _timelines(windows: Sequence[Window], rows: Sequence[Row]) -> Section:
+    lines = [
+        "Each strip shows the pods by state over the window; all share one scale.",
+        "A step that replayed what the one before did saw the same, and is not drawn again.",
+    ]
+    if len(windows) > _MOST_WINDOWS:
+        lines.append(f"{len(windows) - _MOST_WINDOWS} of the windows before the last are left out.")
+        windows = [*windows[: _MOST_WINDOWS - 1], windows[-1]]
+    row = rows[0]
     cluster = row.get("cluster")
     if cluster not in {None, "embedded"}:
         lines.append(
@@ -147,12 +154,23 @@ def _timelines(windows: Sequence[Window], row: Row, *, repaired: bool) -> Sectio
     shown = _shown(windows)
     strips = [_strips(one, *shown, str(row.get("deploy") or "the workload")) for one in windows]
     most = max(1, *(max(_totals(states), default=0) for one in strips for _, states in one))
-    when = [", before the repair", ", after the repair" if repaired else ", the last"]
+    last = len(windows) - 1
     charts = [
-        _chart(window["times"], rows, most, f"Step {window['step'] + 1}{told}")
-        for window, rows, told in zip(windows, strips, when[: len(windows)], strict=True)
+        _chart(window["times"], one, most, _when(window, rows, at, last), folded=0 < at < last)
+        for at, (window, one) in enumerate(zip(windows, strips, strict=True))
     ]
     return Section("timeline", "Pods on each node", charts, lines)
+
+
+def _when(window: Window, rows: Sequence[Row], at: int, last: int) -> str:
+    """Return a window's title: its step, and what was done before it."""
+    if at == 0:
+        return "Step 1, before the repair" if last else "Step 1"
+    step = f"Step {window['step'] + 1}"
+    if at == last:
+        return f"{step}, {'after the repair' if rows[-1]['success'] else 'the last'}"
+    before = next(row for row in reversed(rows) if row["step"] < window["step"])
+    return f"{step}, after {_action(before)}"
 
 
 _States = Mapping[str, Sequence[int]]
@@ -186,7 +204,7 @@ def _totals(states: _States) -> list[int]:
     return [sum(values) for values in zip(*states.values(), strict=True)]
 
 
-def _chart(times: Sequence[float], rows: _Strips, most: int, title: str) -> Chart:
+def _chart(times: Sequence[float], rows: _Strips, most: int, title: str, *, folded: bool) -> Chart:
     length = max(1.0, times[-1])
     strips = [Strip(name, _areas(times, states, most), _end(states)) for name, states in rows]
     ends = "; ".join(f"{strip.label}: {strip.end}" for strip in strips)
@@ -199,6 +217,7 @@ def _chart(times: Sequence[float], rows: _Strips, most: int, title: str) -> Char
         height=_HEIGHT,
         states={state: STATES[state] for state in STATES if any(state in s.areas for s in strips)},
         table=_moments(times, rows, title),
+        folded=folded,
     )
 
 

@@ -59,7 +59,7 @@ class Failures:
             self._count(_error(row["error"]), row["error"], row["episode"], str(row["policy"]), 1)
 
     def add(self, last: "pa.Table") -> None:
-        """Add those of some episodes that did not succeed.
+        """Add those of some episodes that did not succeed; what cannot be assessed did not fail.
 
         Args:
             last: the last step of each episode
@@ -67,8 +67,11 @@ class Failures:
         import pyarrow as pa  # noqa: PLC0415 # heavy: only who reads Parquet pays for it
         import pyarrow.compute as pc  # noqa: PLC0415 # likewise
 
-        done = pc.fill_null(last["success"].cast(pa.bool_()), False)  # noqa: FBT003
-        failed = last.filter(pc.invert(done))
+        done = last["success"].cast(pa.bool_())
+        failed = last.filter(
+            pc.or_kleene(pc.invert(done), pc.is_valid(last["error"])),
+            null_selection_behavior="drop",
+        )
         table = pa.table(
             {
                 "policy": failed["policy"],
@@ -135,7 +138,6 @@ def _states(last: "pa.Table") -> Any:
         return last[name].cast(pa.int64())
 
     cases = {
-        "Health cannot be told on this cluster": pc.is_valid(last["obs_unassessable"]),
         "Nothing was observed": pc.is_null(number("obs_ready")),
         "Containers killed for memory (OOMKilled)": pc.greater(number("obs_oom_killed"), 0),
         "More pods ready than the target": pc.greater(number("obs_ready"), number("target")),

@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 
 __all__ = ["MEASURES", "Adding", "Measures", "last_requests", "measure"]
 
-OF_EPISODES = ("played", "success", "steps_to_success", "reward", "failed")
+OF_EPISODES = (
+    "played",
+    "success",  # of those that could be assessed
+    "unassessable",
+    "steps_to_success",
+    "reward",
+    "failed",
+)
 OF_STEPS = (
     "killed_first",  # whether the first step saw containers that were killed for memory
     "killed_last",
@@ -31,9 +38,11 @@ OF_STEPS = (
     "cpu_before",  # what a pod requests in the first step, mCPU
     "cpu_after",  # and when it was healthy
     "cpu_used",
+    "cpu_slack",  # requested and not used
     "memory_before",  # bytes
     "memory_after",
     "memory_used",
+    "memory_slack",
 )
 MEASURES = (*OF_EPISODES, *OF_STEPS)
 
@@ -78,8 +87,9 @@ class Measures:
     @property
     def example(self) -> int | None:
         """An episode worth looking at, of the policy that succeeded most often."""
-        rates = {one: share(self.clusters("success", one)).value or 0.0 for one in self.examples}
-        best = max(sorted(rates), key=lambda one: rates[one], default=None)
+        rates = {one: share(self.clusters("success", one)).value for one in self.examples}
+        known = {one: rate for one, rate in rates.items() if rate is not None}
+        best = max(sorted(known or rates), key=lambda one: known.get(one, -1.0), default=None)
         return None if best is None else self.examples[best]
 
     @property
@@ -186,7 +196,8 @@ def _measured_episodes(part: "pa.Table") -> "pa.Table":
     number = pa.float64()
     columns = {name: part[name] for name in _KEYS}
     columns["played"] = pa.repeat(pa.scalar(1.0), part.num_rows)
-    columns["success"] = pc.fill_null(part["success"], False).cast("int8").cast(number)  # noqa: FBT003
+    columns["success"] = part["success"].cast("int8").cast(number)
+    columns["unassessable"] = pc.is_null(part["success"]).cast("int8").cast(number)
     columns["steps_to_success"] = part["steps_to_success"].cast(number)
     columns["reward"] = part["total_reward"].cast(number)
     columns["failed"] = pc.is_valid(part["error"]).cast("int8").cast(number)
@@ -211,6 +222,7 @@ def _measured_steps(part: "pa.Table", first: Any, last: Any) -> "pa.Table":
         told = pc.and_(healthy, pc.is_valid(used))  # both or none, so that they can be compared
         columns[f"{resource}_after"] = pc.if_else(told, asked, None)
         columns[f"{resource}_used"] = pc.if_else(told, used, None)
+        columns[f"{resource}_slack"] = pc.if_else(told, pc.subtract(asked, used), None)
     return pa.table(columns)
 
 

@@ -1,14 +1,11 @@
 """The sections that compare the policies of a run."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 from results.intervals import Estimate, mean, share
 from results.report.document import Bar, Cell, Head, Section, Table, head
 from results.report.measures import Measures
 from results.report.words import UNKNOWN, cores, count, gib, interval, number, percent
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["by_trace", "failures", "killed", "rewards", "slack", "steps", "success"]
 
@@ -21,21 +18,27 @@ _MOST_POLICIES = 8
 def success(measures: Measures) -> Section:
     """Return the shares of the episodes that ended in success."""
     rows = []
+    unknown = {
+        policy: int(sum(one.total for one in measures.clusters("unassessable", policy)))
+        for policy in measures.policies
+    }
     for policy in measures.policies:
         found = share(measures.clusters("success", policy))
         errors = sum(one.total for one in measures.clusters("failed", policy))
         rows.append(
             [
                 Cell(policy),
-                Cell(count(found.episodes)),
+                Cell(count(found.episodes + unknown[policy])),
                 Cell(count(found.traces)),
                 Cell(percent(found.value), bar=_bar(found)),
                 Cell(interval(found, 1, 100)),
                 Cell(count(int(errors))),
+                *(Cell(count(unknown[policy])) for _ in range(any(unknown.values()))),
             ]
         )
     columns = head(
-        "Policy", "Episodes#", "Traces#", "Success#", "95 % interval#|%", "Ended by an error#"
+        *("Policy", "Episodes#", "Traces#", "Success#", "95 % interval#|%", "Ended by an error#"),
+        *["Not assessable#"] * any(unknown.values()),
     )
     return Section("success", "Success", [Table("Episodes that ended healthy", columns, rows)])
 
@@ -47,9 +50,12 @@ def steps(measures: Measures) -> Section:
     rows = []
     for policy in measures.policies:
         found = mean(measures.clusters("steps_to_success", policy))
-        whole = sum(one.episodes for one in measures.clusters("played", policy))
+        whole = sum(one.episodes for one in measures.clusters("success", policy))
         took: Mapping[int, int] = measures.took.get(policy, {})
-        by = [sum(times for at, times in took.items() if at <= mark) / whole for mark in marks]
+        by = [
+            sum(times for at, times in took.items() if at <= mark) / whole if whole else None
+            for mark in marks
+        ]
         cells = [Cell(policy), Cell(number(found.value)), Cell(interval(found))]
         rows.append(cells + [Cell(percent(one, 0), heat=one) for one in by])
     columns = head(
@@ -57,8 +63,8 @@ def steps(measures: Measures) -> Section:
     )
     lines = [
         (
-            "The mean is of the episodes that ended healthy; the shares of all "
-            "episodes that were healthy by so many steps stand on the right. "
+            "The mean is of the episodes that ended healthy; the shares of all that could be "
+            "assessed that were healthy by so many steps stand on the right. "
             "A step is one observation, the one that saw the success included."
         )
     ]
@@ -88,22 +94,21 @@ def rewards(measures: Measures) -> Section:
 def slack(measures: Measures) -> Section:
     """Return what healthy pods request and do not use."""
     tables = []
-    for resource, title, unit, text in (
-        ("cpu", "CPU", "cores a pod", cores),
-        ("memory", "Memory", "GiB a pod", gib),
+    for resource, title, unit, text, scale in (
+        ("cpu", "CPU", "cores a pod", cores, 1 / 1000),
+        ("memory", "Memory", "GiB a pod", gib, 1 / 2**30),
     ):
         figures = {
             policy: [
                 mean(measures.clusters(f"{resource}_{name}", policy))
-                for name in ("before", "after", "used")
+                for name in ("before", "after", "used", "slack")
             ]
             for policy in measures.policies
         }
-        most = max((one.value or 0 for three in figures.values() for one in three[1:]), default=0)
+        most = max((one.value or 0 for four in figures.values() for one in four[1:3]), default=0)
         rows = []
-        for policy, (before, after, used) in figures.items():
-            spare = None if after.value is None or used.value is None else after.value - used.value
-            part = None if spare is None or not after.value else spare / after.value
+        for policy, (before, after, used, spare) in figures.items():
+            part = None if spare.value is None or not after.value else spare.value / after.value
             rows.append(
                 [
                     Cell(policy),
@@ -111,7 +116,8 @@ def slack(measures: Measures) -> Section:
                     Cell(text(before.value)),
                     Cell(text(after.value), bar=_of_a_whole(used.value, after.value, most)),
                     Cell(text(used.value)),
-                    Cell(text(spare)),
+                    Cell(text(spare.value)),
+                    Cell(interval(spare, 2, scale)),
                     Cell(percent(part, 0)),
                 ]
             )
@@ -122,6 +128,7 @@ def slack(measures: Measures) -> Section:
             f"Requested when healthy#|{unit}",
             f"Used#|{unit}",
             f"Slack#|{unit}",
+            f"95 % interval#|{unit}",
             "Of the request#",
         )
         tables.append(Table(f"{title}: requested minus used", columns, rows))
@@ -188,7 +195,7 @@ def failures(measures: Measures, run_id: str) -> Section:
                 Cell(f"{run_id}:{group.episode}"),
             ]
         )
-    lines = [] if rows else ["Every episode ended healthy."]
+    lines = [] if rows else ["Every episode that could be assessed ended healthy."]
     if len(groups) > _MOST_GROUPS:
         rest = groups[_MOST_GROUPS:]
         lines.append(
@@ -213,7 +220,7 @@ def by_trace(measures: Measures) -> Section:
     for trace in measures.traces:
         sums = [measures.sums["success"].get(policy, {}).get(trace) for policy in policies]
         rates[trace] = [one.total / one.episodes if one and one.episodes else None for one in sums]
-    ordered = sorted(rates, key=lambda trace: (sum(one or 0 for one in rates[trace]), trace))
+    ordered = sorted(rates, key=lambda trace: (_repaired(rates[trace]), trace))
     rows = [
         [Cell(trace), *(Cell(percent(one, 0), heat=one) for one in rates[trace])]
         for trace in ordered[:_MOST_TRACES]
@@ -225,6 +232,12 @@ def by_trace(measures: Measures) -> Section:
     columns = [Head("Trace"), *(Head(policy, number=True) for policy in policies)]
     table = Table(f"Success on each of {count(len(rows))} traces", columns, rows, folded=True)
     return Section("traces", "By trace", [table], lines)
+
+
+def _repaired(rates: Sequence[float | None]) -> float:
+    """Return how often a trace was repaired, to sort by; one of which nothing is known is last."""
+    known = [rate for rate in rates if rate is not None]
+    return sum(known) / len(known) if known else 2.0
 
 
 def _marks(most: int) -> list[int]:

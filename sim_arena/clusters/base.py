@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NotRequired, Protocol, TypedDict
 
 from sim_arena.observation import Observation
+from traces import WorkloadRef
 
 if TYPE_CHECKING:
     from sim_arena.spec import EpisodeSpec, Replay
 
-__all__ = ["Check", "Cluster", "Simulation"]
+__all__ = ["Check", "Cluster", "Simulation", "observed"]
 
 
 class Simulation(TypedDict):
@@ -45,6 +46,11 @@ class Simulation(TypedDict):
     timeout: float
     speed: NotRequired[float]
     simkube: NotRequired[dict[str, Any]]
+
+
+def observed(simulation: Simulation) -> WorkloadRef:
+    """Return the workload that a simulation is about."""
+    return WorkloadRef(simulation["kind"], simulation["namespace"], simulation["deploy"])
 
 
 @dataclass(frozen=True, slots=True)

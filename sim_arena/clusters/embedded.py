@@ -6,12 +6,12 @@ from time import monotonic
 
 from sim_arena import engine
 from sim_arena.clusters import feasibility
-from sim_arena.clusters.base import Check, Simulation
+from sim_arena.clusters.base import Check, Simulation, observed
 from sim_arena.errors import PermanentError, SimArenaError
 from sim_arena.nodes import parse_nodes
 from sim_arena.observation import Observation
 from sim_arena.spec import EpisodeSpec
-from traces import TraceError, WorkloadRef, load_trace
+from traces import TraceError, load_trace
 
 __all__ = ["CLUSTER", "EmbeddedCluster", "compiled"]
 
@@ -27,7 +27,7 @@ class EmbeddedCluster:
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
-        self._simulations: dict[str, tuple[str, engine.Simulation]] = {}
+        self._simulations: dict[str, tuple[Simulation, engine.Simulation]] = {}
         self._lock = Lock()
 
     def preflight(self, spec: EpisodeSpec) -> list[Check]:
@@ -48,7 +48,7 @@ class EmbeddedCluster:
         return [*checks, feasibility.check(trace, nodes, spec), _modelled(program.warnings)]
 
     def create(self, simulation: Simulation) -> None:
-        """Compile the trace; a simulation of that name is left as it is."""
+        """Compile the trace; the same simulation, if it is there, is left as it is."""
         self._get(simulation)
 
     def wait(self, simulation: Simulation) -> list[str]:
@@ -72,8 +72,7 @@ class EmbeddedCluster:
         """Read the workload at the end of the window."""
         running = self._get(simulation)
         running.advance()
-        ref = WorkloadRef(simulation["kind"], simulation["namespace"], simulation["deploy"])
-        return running.observe(ref)
+        return running.observe(observed(simulation))
 
     def delete(self, simulation: Simulation) -> None:
         """Forget a simulation."""
@@ -83,21 +82,25 @@ class EmbeddedCluster:
     def clean_up(self, run_id: str) -> None:
         """Forget a run's simulations. Those of another process went with it."""
         with self._lock:
-            for name, (owner, _) in list(self._simulations.items()):
-                if owner == run_id:
+            for name, (known, _) in list(self._simulations.items()):
+                if known["run_id"] == run_id:
                     del self._simulations[name]
 
     def _get(self, simulation: Simulation) -> engine.Simulation:
-        """Return the simulation of that name; made anew if it is not there."""
+        """Return the simulation, made anew if it is not there or another one has its name."""
+        found = self._known(simulation)
+        if found is not None:
+            return found
+        made = engine.Simulation(compiled(simulation), seed=simulation["seed"])
         with self._lock:
-            known = self._simulations.get(simulation["name"])
-        if known is None:
-            made = engine.Simulation(compiled(simulation), seed=simulation["seed"])
-            with self._lock:
-                known = self._simulations.setdefault(
-                    simulation["name"], (simulation["run_id"], made)
-                )
-        return known[1]
+            found = self._known(simulation)  # another thread may have made it meanwhile
+            if found is None:
+                self._simulations[simulation["name"]] = (simulation, made)
+        return found or made
+
+    def _known(self, simulation: Simulation) -> engine.Simulation | None:
+        known, running = self._simulations.get(simulation["name"], (None, None))
+        return running if known == simulation else None
 
 
 def compiled(simulation: Simulation) -> engine.Program:

@@ -15,6 +15,7 @@ from sim_arena.engine.choice import RETRY as CHOICE
 from sim_arena.engine.choice import choose
 from sim_arena.engine.jit import jit, rare
 from sim_arena.engine.limit_ranges import fill_in
+from sim_arena.engine.order import time_within
 from sim_arena.engine.program import CLAIM, POD
 from sim_arena.engine.queue import wake_for_claim
 from sim_arena.engine.quota import find_exceeded
@@ -66,6 +67,10 @@ def reset_admission(program: Any, state: Any) -> None:
         facts.failures = 0
         facts.tries = 0
         facts.batch = 0
+        facts.left = 0
+        facts.need = 0
+        facts.denied = 0
+        facts.at = 0
         facts.retry_at = UNSET
         facts.early = 0
         if t < templates:
@@ -145,7 +150,7 @@ def settle(program: Any, state: Any, s: int, refused: bool) -> None:
         return
     if program.workloads[state.sets[s].workload].kind == POD:
         return  # nobody tries again
-    now = facts.retry_at if early else state.clock[0].now
+    now = facts.retry_at if early else time_within(state)
     wait = min(_FIRST_WAIT << min(facts.failures, _MOST_DOUBLINGS), _MOST_WAIT)
     facts.tries += 1
     if facts.retry_at > now:  # news of its pods came before the time to try again

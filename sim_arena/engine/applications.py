@@ -28,6 +28,7 @@ from sim_arena.engine.program import (
     REPLICA_SET,
     STATEFUL_SET,
 )
+from sim_arena.engine.slow_start import forget_request
 from sim_arena.engine.state import PROMPT
 from traces.arithmetic import UNSET
 
@@ -45,22 +46,22 @@ def apply_next(program: Any, state: Any, whole: Any) -> bool:
     application = program.applications[clock.cursor]
     if whole is not None and application.rule > 0:
         see_races(program, state)
-        clock.apply_at = clock.serial + delay(state, _NEXT)
         clock.cursor += 1
+        _set_next(program, state)
         apply_rule(program, state, application.rule - 1)
         return True
     w = application.workload
     kind = program.workloads[w].kind
-    is_new = not state.workloads[w].exists
+    is_new = not _is_there(program, state, w, kind)
     makes_pod = kind == POD and is_new and application.template != UNSET
     if makes_pod and clock.pods == state.pods.shape[0]:
         return False
     if application.min_ready > 0 and clock.timers + clock.pods + 8 > state.timers.shape[0]:
         return False  # its pods may wait anew
     see_races(program, state)
-    clock.apply_at = clock.serial + delay(state, _NEXT)
     cursor = clock.cursor
     clock.cursor += 1
+    _set_next(program, state)
     if whole is not None and (kind == JOB or kind == CRON_JOB):
         _apply_job(program, state, w, cursor)
     elif application.template == UNSET:
@@ -77,11 +78,32 @@ def apply_next(program: Any, state: Any, whole: Any) -> bool:
 
 
 @jit
+def _set_next(program: Any, state: Any) -> None:
+    """Set the time within the moment at which its next object is applied."""
+    clock = state.clock[0]
+    clock.apply_at = clock.serial + delay(state, _NEXT)
+    if clock.cursor < program.header[0].applications:
+        offset = program.applications[clock.cursor].offset
+        if offset > 0:
+            clock.apply_at = clock.began + offset
+
+
+@jit
+def _is_there(program: Any, state: Any, w: int, kind: int) -> bool:
+    """Say whether there is such an object: a Pod may have been preempted."""
+    if kind == POD and state.sets[program.workloads[w].first_template].head == UNSET:
+        return False
+    return state.workloads[w].exists != 0
+
+
+@jit
 def _apply(program: Any, state: Any, w: int, application: Any, is_new: bool, whole: Any) -> None:
     workload = state.workloads[w]
     kind = program.workloads[w].kind
     workload.exists = 1
     workload.template = application.template
+    if whole is not None and program.header[0].admission and is_new:
+        forget_request(state, program.workloads[w].first_template)
     if kind == DEPLOYMENT:
         workload.rolling = PROMPT
         mark_workload(state, w)

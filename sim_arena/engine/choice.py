@@ -10,6 +10,7 @@ from __future__ import annotations
 from sim_arena.engine.jit import jit
 
 __all__ = [
+    "DAEMONS",
     "GARBAGE",
     "NODE",
     "OFFSET",
@@ -28,9 +29,8 @@ __all__ = [
 ]
 
 # Purposes.
-TIE, UID, PULL, STARTUP, ORDER, GARBAGE, OFFSET, NODE, ROLLOUT, RETRY, VICTIM, RELEASE = range(
-    1, 13
-)
+TIE, UID, PULL, STARTUP, ORDER, GARBAGE, OFFSET = range(1, 8)
+NODE, ROLLOUT, RETRY, VICTIM, RELEASE, DAEMONS = range(8, 14)
 
 _MASK = 0xFFFFFFFF
 

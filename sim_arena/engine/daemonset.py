@@ -9,12 +9,25 @@ from __future__ import annotations
 from typing import Any
 
 from sim_arena.engine.admission import settle
-from sim_arena.engine.choice import ROLLOUT, choose
+from sim_arena.engine.choice import DAEMONS, ROLLOUT, choose
 from sim_arena.engine.deployment import same_template
 from sim_arena.engine.jit import jit, rare
-from sim_arena.engine.lifecycle import create_pod, delete_pod, mark_workload, sync_later
+from sim_arena.engine.lifecycle import (
+    create_pod,
+    delete_pod,
+    mark_workload,
+    notice_workload,
+    sync_later,
+)
 from sim_arena.engine.order import delay
 from sim_arena.engine.program import NS
+from sim_arena.engine.slow_start import (
+    NEXT_BATCH,
+    begin,
+    forget_request,
+    is_under_way,
+    note_request,
+)
 from sim_arena.engine.state import FAILED, NOT_REFUSED, SUCCEEDED
 from traces.arithmetic import UNSET
 
@@ -40,7 +53,10 @@ def sync_daemonset(program: Any, state: Any, w: int) -> bool:
     s = program.workloads[w].first_template
     admission = program.header[0].admission
     if admission:
-        state.admission[s].refused = NOT_REFUSED
+        if not is_under_way(state, s):
+            state.admission[s].refused = NOT_REFUSED
+        if _is_creating(program, state, w, s):
+            return True
     changed = _manage(program, state, w)
     # The controller waits until it has seen what it did, before it goes on with an update.
     if changed == 0 and not (admission and state.admission[s].refused != NOT_REFUSED):
@@ -117,7 +133,11 @@ def _is_older(state: Any, p: int, q: int) -> bool:
 
 @rare
 def _manage(program: Any, state: Any, w: int) -> int:
-    """Delete the pods that must not be there, make those that are missing; return how many."""
+    """Delete the pods that must not be there, make those that are missing; return how many.
+
+    Where the API server may refuse them, they were made before.
+    """
+    admission = program.header[0].admission != 0
     _list_by_node(program, state, w, False)
     application = program.applications[state.workloads[w].application]
     changed = 0
@@ -125,20 +145,17 @@ def _manage(program: Any, state: Any, w: int) -> int:
     wait = 0
     end = 1
     made = 0
-    for n in range(program.header[0].nodes):
-        use = _node_use(program, state, w, n)
-        nobody = state.room[n].domain == 0
-        if use == RUNS and _allows_surge(application) and state.room[n].verdict == 0:
-            nobody = True
-        if use == RUNS and nobody and made < _BURST:
+    _order_nodes(program, state, w)
+    for place in range(program.header[0].nodes):
+        n = state.room[place].score
+        if made < _BURST and not admission and _lacks_pod(program, state, w, n):
             if made == 0:
                 wait = delay(state, _BATCH)
                 clock.late = wait
             elif made == end:
                 clock.late += wait
                 end += made + 1
-            if _make(program, state, w, n) == UNSET:
-                break  # refused: the controller makes no more
+            _make(program, state, w, n)
             made += 1
     clock.late = 0
     changed = made
@@ -151,6 +168,71 @@ def _manage(program: Any, state: Any, w: int) -> int:
             changed += 1
         p = following
     return changed
+
+
+@rare
+def _is_creating(program: Any, state: Any, w: int, s: int) -> bool:
+    """Make the next pod where the API server may refuse it; say whether to look again at once."""
+    _list_by_node(program, state, w, False)
+    facts = state.admission[s]
+    if not is_under_way(state, s):
+        need = 0
+        for n in range(program.header[0].nodes):
+            need += 1 if _lacks_pod(program, state, w, n) else 0
+        if need == 0:
+            return False
+        begin(state, s, min(need, _BURST))
+        notice_workload(state, w, NEXT_BATCH)
+        return True
+    _order_nodes(program, state, w)
+    place = facts.at
+    while place < program.header[0].nodes:
+        if _lacks_pod(program, state, w, state.room[place].score):
+            break
+        place += 1
+    wait = 0
+    if place == program.header[0].nodes:
+        forget_request(state, s)
+    else:
+        facts.at = place + 1
+        refused = _make(program, state, w, state.room[place].score) == UNSET
+        wait = note_request(state, s, refused)
+    if wait > 0:
+        notice_workload(state, w, wait)
+        return True
+    if facts.denied:
+        return False
+    settle(program, state, s, False)
+    mark_workload(state, w)
+    return True
+
+
+@rare
+def _order_nodes(program: Any, state: Any, w: int) -> None:
+    """Write the nodes into `state.room[].score` in the order in which they get a pod.
+
+    The controller's order is that of a Go map, and a batch's pods are made side by side: any.
+    """
+    room = state.room
+    nodes = program.header[0].nodes
+    for n in range(nodes):
+        room[n].score = n
+    clock = state.clock[0]
+    if clock.racing:
+        for left in range(nodes, 1, -1):
+            chosen = choose(clock.seed, DAEMONS, w << 20 | left, left)
+            room[chosen].score, room[left - 1].score = room[left - 1].score, room[chosen].score
+
+
+@jit
+def _lacks_pod(program: Any, state: Any, w: int, n: int) -> bool:
+    """Say whether a DaemonSet makes a pod for a node, as `_list_by_node` has listed them."""
+    if _node_use(program, state, w, n) != RUNS:
+        return False
+    if state.room[n].domain == 0:
+        return True
+    application = program.applications[state.workloads[w].application]
+    return _allows_surge(application) and state.room[n].verdict == 0
 
 
 @rare
@@ -254,6 +336,7 @@ def _replace(program: Any, state: Any, w: int) -> int:
                 unavailable += 1
         elif _is_available(state, here.raw):
             state.lists[candidates].scratch = here.raw
+            state.lists[candidates].chosen = state.pods[here.raw].rank
             candidates += 1
         else:
             unavailable += 1
@@ -269,10 +352,19 @@ def _replace(program: Any, state: Any, w: int) -> int:
 
 @jit
 def _take_one(state: Any, candidates: int) -> int:
-    """Take one of the listed things; the controller's order is that of a Go map: any."""
+    """Take one of the listed things; the controller's order is that of a Go map: any.
+
+    Where it is known what really happened, it stands in `chosen`: see guided.py.
+    """
     lists = state.lists
     serial = lists[candidates - 1].scratch
     chosen = choose(state.clock[0].seed, ROLLOUT, serial, candidates)
+    if state.clock[0].guided:
+        chosen = 0
+        for i in range(1, candidates):
+            if lists[i].chosen < lists[chosen].chosen:
+                chosen = i
+        lists[chosen].chosen = lists[candidates - 1].chosen
     taken = lists[chosen].scratch
     lists[chosen].scratch = lists[candidates - 1].scratch
     return taken
@@ -303,6 +395,7 @@ def _surge(program: Any, state: Any, w: int) -> int:
             if not both and _is_available(state, here.raw):
                 if _node_use(program, state, w, n) == RUNS:
                     state.lists[candidates].scratch = n
+                    state.lists[candidates].chosen = state.pods[here.raw].rank
                     candidates += 1
             else:
                 changed += _succeed(program, state, w, n)

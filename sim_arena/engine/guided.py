@@ -23,10 +23,12 @@ from sim_arena.engine import loop
 from sim_arena.engine.applications import apply_next
 from sim_arena.engine.bundle import bundle
 from sim_arena.engine.jit import entry, jit, rare
+from sim_arena.engine.job_pods import own_set
 from sim_arena.engine.lifecycle import delete_pod, notice_workload
-from sim_arena.engine.program import CRON_JOB, DEPLOYMENT, JOB, Arrays
+from sim_arena.engine.program import CRON_JOB, DAEMON_SET, DEPLOYMENT, JOB, Arrays
 from sim_arena.engine.replicaset import precedence, rank
 from sim_arena.engine.scheduler import schedule
+from sim_arena.engine.slow_start import is_under_way
 from sim_arena.engine.state import (
     ACTIVE,
     BACKOFF,
@@ -37,6 +39,8 @@ from sim_arena.engine.state import (
     MORE,
     NOWHERE,
     PENDING,
+    REFUSES,
+    RELEASE,
     RUNNING,
     START,
     allocate,
@@ -68,7 +72,8 @@ REAL_POD = _record(
     ("bound", "i8"),
     ("running", "i8"),
     ("ended", "i8"),
-    ("deleted", "i8"),
+    ("deleted", "i8"),  # marked: controllers take no account of it from then on
+    ("gone", "i8"),
     ("nominated", "i8"),  # the node where pods were evicted for it
     ("nominated_at", "i8"),
     ("pod", "i8"),  # the engine's; UNSET: it has not made it yet
@@ -93,7 +98,9 @@ class Guide(NamedTuple):
     pods: Any  # REAL_POD, in order of creation
     steps: Any  # STEP
     row_of: Any  # [pod of the engine]: its row in `pods`, or UNSET
-    counts: Any  # [3]: rows of `pods`, rows of `steps`, the engine's pods that have a row or none
+    # [4]: rows of `pods`, rows of `steps`, the engine's pods that have a row or none, and whether
+    # ReplicaSets choose the pods that go when they are scaled, not when the first is deleted.
+    counts: Any
 
 
 class Guided:
@@ -111,6 +118,7 @@ class Guided:
         self.state = allocate(arrays, guide.row_of.shape[1])
         self._runs = len(arrays.header)
         loop.reset(arrays, self.state, np.array(seeds, np.int64), _WHOLE, 0, self._runs)
+        self.state.clock["guided"] = 1
 
     def advance(self, until_ns: int) -> None:
         """Run up to and including a time.
@@ -136,7 +144,7 @@ def advance_guided(
 
 # What is done next.
 _NOTHING, _APPLICATION, _CONTROLLER, _TIMER, _POD = range(5)
-_TOGETHER = 1_000_000_000  # nanoseconds within which a DaemonSet's pods are made
+_TOGETHER = 1_000_000_000  # nanoseconds within which a controller makes the pods of one sync
 _MOST = 1_000_000  # actions in one call; more would be a loop without end
 
 
@@ -217,8 +225,10 @@ def _next_row(guide: Any, s: int, ordinal: int) -> int:
         real = guide.pods[row]
         if real.set == s and real.pod == UNSET:
             if real.ordinal == ordinal:
-                if anyone != UNSET and real.created > guide.pods[anyone].created + _TOGETHER:
-                    return anyone
+                if anyone != UNSET:
+                    before = guide.pods[anyone]
+                    if real.created > min(before.created + _TOGETHER, before.deleted):
+                        return anyone
                 return row
             if real.ordinal == UNSET and anyone == UNSET:
                 anyone = row
@@ -293,16 +303,39 @@ def _control_time(program: Any, state: Any, guide: Any, thing: int) -> int:
         owner = state.sets[thing]
         if owner.exists and owner.replicas > owner.active:
             row = _next_row(guide, thing, UNSET)
-            return FAR if row == UNSET else guide.pods[row].created
+            if row != UNSET:
+                return guide.pods[row].created
+            return 0 if program.header[0].admission else FAR  # it was refused then
         if owner.exists and owner.replicas < owner.active:
-            return _first_deletion(state, guide, thing)
+            return 0 if guide.counts[3] else _first_deletion(state, guide, thing)
         return 0
     w = thing - sets
     if _leaves_garbage(program, state, w):
         return _first_garbage(program, state, guide, w)
-    if program.workloads[w].kind == DEPLOYMENT:
+    kind = program.workloads[w].kind
+    if kind == DEPLOYMENT:
         return _next_step(guide, w)
-    return 0
+    if kind == CRON_JOB:
+        return 0
+    s = own_set(program, w) if kind == JOB else program.workloads[w].first_template
+    change = _next_change(state, guide, s)
+    soon = change <= state.clock[0].now + _TOGETHER
+    waits = program.header[0].admission != 0 and is_under_way(state, s)
+    return change if soon or (waits and change < FAR) else 0
+
+
+@jit
+def _next_change(state: Any, guide: Any, s: int) -> int:
+    """Return when a set's next pod was really made or deleted."""
+    first = FAR
+    for row in range(guide.counts[0]):
+        real = guide.pods[row]
+        if real.set == s:
+            if real.pod == UNSET:
+                first = min(first, real.created)
+            elif state.pods[real.pod].phase != GONE:
+                first = min(first, real.deleted)
+    return first
 
 
 @jit
@@ -358,11 +391,14 @@ def _next_step(guide: Any, w: int) -> int:
 @jit
 def _timer_time(guide: Any, timer: Any) -> int:
     """Return when a timer goes off: for a pod's start and end, when it really did."""
-    if timer.kind != START and timer.kind != COMPLETE:
+    if timer.kind != START and timer.kind != COMPLETE and timer.kind != RELEASE:
         return timer.a
     row = guide.row_of[timer.pod]
     if row == UNSET:
         return timer.a
+    if timer.kind == RELEASE:
+        gone = guide.pods[row].gone
+        return timer.a if gone == FAR else max(timer.a, gone)
     real = guide.pods[row].running if timer.kind == START else guide.pods[row].ended
     return timer.a + _PATIENCE if real == FAR else real
 
@@ -424,6 +460,8 @@ def _control(program: Any, state: Any, guide: Any, place: int, whole: Any) -> bo
     state.dirty[head], state.dirty[place] = state.dirty[place], state.dirty[head]
     thing = state.dirty[head]
     sets = state.sets.shape[0]
+    if program.header[0].admission:
+        clock.guided = 1 if _has_made_one(program, state, guide, thing) else REFUSES
     if thing < sets:
         owner = state.sets[thing]
         if owner.exists and owner.replicas < owner.active:
@@ -438,11 +476,39 @@ def _control(program: Any, state: Any, guide: Any, place: int, whole: Any) -> bo
         state.workloads[w].dirty = 0
         _collect(program, state, guide, w)
         return True
+    if program.workloads[w].kind == DAEMON_SET:
+        _rank_by_deletion(program, state, guide, w)
     before = _sizes(program, state, w)
     done = loop.sync_next(program, state, whole)
     if program.workloads[w].kind == DEPLOYMENT and _sizes(program, state, w) != before:
         _take_step(guide, w)
     return done
+
+
+@jit
+def _has_made_one(program: Any, state: Any, guide: Any, thing: int) -> bool:
+    """Say whether a controller has really made a pod by now that the engine has not made yet."""
+    w = thing - state.sets.shape[0]
+    if w < 0:
+        s = thing
+    elif program.workloads[w].kind == JOB:
+        s = own_set(program, w)
+    else:
+        s = program.workloads[w].first_template
+    for row in range(guide.counts[0]):
+        real = guide.pods[row]
+        if real.set == s and real.pod == UNSET and real.created <= state.clock[0].now:
+            return True
+    return False
+
+
+@jit
+def _rank_by_deletion(program: Any, state: Any, guide: Any, w: int) -> None:
+    """Let a DaemonSet replace the pod first that was really deleted first."""
+    p = state.sets[program.workloads[w].first_template].head
+    while p != UNSET:
+        state.pods[p].rank = _deletion(guide, p)
+        p = state.pods[p].next
 
 
 @jit

@@ -27,12 +27,20 @@ from sim_arena.engine.lifecycle import (
     create_pod,
     delete_pod,
     mark_workload,
+    notice_workload,
     sync_at_deadline,
     sync_batched,
     sync_later,
 )
-from sim_arena.engine.order import delay
+from sim_arena.engine.order import delay, time_within
 from sim_arena.engine.program import FAIL_JOB, IGNORE, NS, ON_FAILURE
+from sim_arena.engine.slow_start import (
+    NEXT_BATCH,
+    begin,
+    forget_request,
+    is_under_way,
+    note_request,
+)
 from sim_arena.engine.state import (
     BATCHED,
     COUNTED,
@@ -104,6 +112,8 @@ def delete_job(program: Any, state: Any, w: int, everything: int) -> None:
         remove_job(program, state, w)
     job = state.workloads[w]
     job.exists = 0
+    if program.header[0].admission:
+        forget_request(state, own_set(program, w))
     job.rolling = DEAF
     p = state.sets[own_set(program, w)].head
     while p != UNSET:
@@ -120,6 +130,8 @@ def remove_job(program: Any, state: Any, w: int) -> None:
     """Delete a Job and its pods."""
     job = state.workloads[w]
     job.exists = 0
+    if program.header[0].admission:
+        forget_request(state, own_set(program, w))
     job.rolling = DEAF
     p = state.sets[own_set(program, w)].head
     while p != UNSET:
@@ -146,7 +158,11 @@ def sync_job(program: Any, state: Any, w: int) -> bool:
     """
     job = state.workloads[w]
     clock = state.clock[0]
+    admission = program.header[0].admission
+    s = own_set(program, w)
     if not job.exists:
+        if admission:
+            forget_request(state, s)
         return True
     application = program.applications[job.application]
     if job.ended != JOB_GOES_ON:
@@ -154,12 +170,13 @@ def sync_job(program: Any, state: Any, w: int) -> bool:
         return True
     if clock.pods + min(application.parallelism, _BURST) > state.pods.shape[0]:
         return False
-    s = own_set(program, w)
-    admission = program.header[0].admission
     if admission:
+        if is_under_way(state, s):
+            _create_one(program, state, w, application)
+            return True
         state.admission[s].refused = NOT_REFUSED
     _go_on(program, state, w, application)
-    if admission:
+    if admission and not is_under_way(state, s):
         _retry(state, w, s)
     return True
 
@@ -201,7 +218,7 @@ def _retry(state: Any, w: int, s: int) -> None:
         return
     wait = min(1 << min(facts.failures, 6), _MOST_RETRY) * NS
     facts.failures += 1
-    sync_later(state, w, state.clock[0].now + wait)
+    sync_later(state, w, time_within(state) + wait)
 
 
 @jit
@@ -393,6 +410,11 @@ def _over(failures: int, failed_at: int) -> int:
 def _create(program: Any, state: Any, w: int, application: Any, count: int) -> int:
     """Make up to `count` pods: 1, then 2, 4, ... at a time; a later batch comes later."""
     clock = state.clock[0]
+    if program.header[0].admission:
+        if not application.indexed or _may_make_one(state, application, count):
+            begin(state, own_set(program, w), count)
+            notice_workload(state, w, NEXT_BATCH)
+            return 0
     wait = delay(state, _BATCH)
     clock.late = wait
     end = 1
@@ -405,19 +427,15 @@ def _create(program: Any, state: Any, w: int, application: Any, count: int) -> i
             index = next_pending_index(state, application, index + 1)
             if index == UNSET:
                 break
-            before = state.lists[index].chosen
-            if application.index_limit != UNSET and before != UNSET:
-                failures = state.pods[before].failures + 1
-                over = _over(failures, state.pods[before].ended // NS * NS)
-                if over > clock.now:
-                    soonest = over if soonest == UNSET else min(soonest, over)
-                    continue
+            failures = _failures_of(state, application, index)
+            over = _waits_until(state, index, failures)
+            if over > clock.now:
+                soonest = over if soonest == UNSET else min(soonest, over)
+                continue
         if made == end:
             clock.late += wait
             end += made + 1
         p = create_pod(program, state, own_set(program, w), application.template, index, 1)
-        if p == UNSET:
-            break  # refused: the controller makes no more
         state.pods[p].tracked = UNCOUNTED
         state.pods[p].failures = failures
         made += 1
@@ -425,6 +443,82 @@ def _create(program: Any, state: Any, w: int, application: Any, count: int) -> i
     if made == 0 and soonest != UNSET:
         sync_later(state, w, max(soonest, clock.now + NS))
     return made
+
+
+@rare
+def _create_one(program: Any, state: Any, w: int, application: Any) -> None:
+    """Make the next pod where the API server may refuse it, and end the sync after the last."""
+    s = own_set(program, w)
+    facts = state.admission[s]
+    wait = 1
+    index = UNSET
+    failures = 0
+    if application.indexed:
+        list_indexes(program, state, w, application)
+        index = _next_index(state, application, facts)
+        if index == UNSET:
+            forget_request(state, s)
+            wait = 0
+        else:
+            failures = _failures_of(state, application, index)
+    if wait > 0:
+        p = create_pod(program, state, s, application.template, index, 1)
+        if p != UNSET:
+            state.pods[p].tracked = UNCOUNTED
+            state.pods[p].failures = failures
+        wait = note_request(state, s, p == UNSET)
+        if wait > 0:
+            notice_workload(state, w, wait)
+            return
+    if _update_status(state, w, s):
+        sync_batched(state, w)
+    _retry(state, w, s)
+
+
+@rare
+def _next_index(state: Any, application: Any, facts: Any) -> int:
+    """Return the next index that a pod is made for now, or UNSET; those that wait are left out."""
+    while facts.need > 0:
+        index = next_pending_index(state, application, facts.at)
+        if index == UNSET:
+            return UNSET
+        facts.at = index + 1
+        failures = _failures_of(state, application, index)
+        if _waits_until(state, index, failures) <= state.clock[0].now:
+            return index
+        facts.need -= 1
+    return UNSET
+
+
+@rare
+def _may_make_one(state: Any, application: Any, count: int) -> bool:
+    """Say whether one of the next `count` indexes may have a pod now."""
+    index = UNSET
+    for _ in range(count):
+        index = next_pending_index(state, application, index + 1)
+        if index == UNSET:
+            return False
+        failures = _failures_of(state, application, index)
+        if _waits_until(state, index, failures) <= state.clock[0].now:
+            return True
+    return False
+
+
+@jit
+def _failures_of(state: Any, application: Any, index: int) -> int:
+    """Return how many pods of an index have failed, where they are counted index by index."""
+    before = state.lists[index].chosen
+    if application.index_limit == UNSET or before == UNSET:
+        return 0
+    return state.pods[before].failures + 1
+
+
+@jit
+def _waits_until(state: Any, index: int, failures: int) -> int:
+    """Return when an index may have a pod again of which some have failed."""
+    if failures == 0:
+        return 0
+    return _over(failures, state.pods[state.lists[index].chosen].ended // NS * NS)
 
 
 @rare

@@ -619,7 +619,7 @@ def _delete(program: Any, state: Any, p: int, late: bool) -> None:
     state.sets[pod.set].active -= 1
     if pod.node == UNSET:
         forget(state, p)
-    elif late:
+    elif late or state.clock[0].guided:
         set_timer(state, state.clock[0].now, RELEASE, p, 0, 0)
     else:
         release(program, state, p)

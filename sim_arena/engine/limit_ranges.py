@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from sim_arena.engine.jit import jit, rare
-from sim_arena.engine.program import CPU, INIT, SIDECAR
+from sim_arena.engine.program import CPU, INIT, REGULAR, SIDECAR
 from sim_arena.engine.requests import compute_requests, pod_level_request, sum_of_containers
 from traces.arithmetic import UNSET
 
@@ -126,7 +126,7 @@ def _is_best_effort(template: Any, containers: Any) -> bool:
 @jit
 def _verdict(program: Any, state: Any, t: int) -> int:
     record = program.templates[t]
-    if _is_invalid(state, record):
+    if _is_invalid(program, state, record):
         return _INVALID
     rule = program.rules[record.limits]
     for a in range(rule.first, rule.end):
@@ -148,24 +148,35 @@ def _verdict(program: Any, state: Any, t: int) -> int:
 
 
 @jit
-def _is_invalid(state: Any, record: Any) -> bool:
+def _is_invalid(program: Any, state: Any, record: Any) -> bool:
     for row in range(record.first_container, record.end_container):
         one = state.filled[row]
         if one.cpu_limit != UNSET and one.cpu_request > one.cpu_limit:
             return True
         if one.memory_limit != UNSET and one.memory_request > one.memory_limit:
             return True
-    return _ask_for_too_much(state, record, True) or _ask_for_too_much(state, record, False)
+    return _breaks_the_whole(program, state, record, True) or _breaks_the_whole(
+        program, state, record, False
+    )
 
 
 @jit
-def _ask_for_too_much(state: Any, record: Any, cpu: bool) -> bool:
-    """Say whether the containers ask for more than the whole pod, with what was filled in.
+def _breaks_the_whole(program: Any, state: Any, record: Any, cpu: bool) -> bool:
+    """Say whether the containers, with what was filled in, go beyond what the whole pod may.
 
-    Source: `pkg/apis/core/validation/validation.go` (validatePodResources).
+    Together they may not request more than it does, and none may have a higher limit.
+
+    Source: `pkg/apis/core/validation/validation.go` (validatePodResourceConsistency).
     """
-    most = record.pod_cpu if cpu else record.pod_memory
-    return most != UNSET and sum_of_containers(record, state.filled, cpu, 0) > most
+    most = pod_level_request(record, program.containers, cpu)
+    if most != UNSET and sum_of_containers(record, state.filled, cpu, 0) > most:
+        return True
+    most = record.pod_cpu_limit if cpu else record.pod_memory_limit
+    for row in range(record.first_container, record.end_container):
+        if program.containers[row].kind == REGULAR:
+            if most != UNSET and _limit(state.filled[row], cpu) > most:
+                return True
+    return False
 
 
 @jit

@@ -30,7 +30,7 @@ from sim_arena.engine.lifecycle import (
     restart_container,
     start_pod,
 )
-from sim_arena.engine.order import CONTROL, RETURN, SCHEDULE, next_actor
+from sim_arena.engine.order import CONTROL, RETURN, SCHEDULE, choose_pace, next_actor
 from sim_arena.engine.program import (
     CRON_JOB,
     DAEMON_SET,
@@ -106,32 +106,33 @@ def program_at(programs: Any, shared: int, b: int) -> Any:
 
 @jit
 def state_at(states: Any, b: int) -> Any:
-    """Return the state of run `b`."""
+    """Return the state of run `b`; where there are fewer states than runs, they take turns."""
+    s = b % states.clock.shape[0]
     return State(
-        states.clock[b],
-        states.nodes[b],
-        states.extended[b],
-        states.sets[b],
-        states.workloads[b],
-        states.pods[b],
-        states.containers[b],
-        states.rejections[b],
-        states.placed[b],
-        states.active[b],
-        states.backoff[b],
-        states.timers[b],
-        states.dirty[b],
-        states.victims[b],
-        states.room[b],
-        states.lists[b],
-        states.rules[b],
-        states.admission[b],
-        states.filled[b],
-        states.used[b],
-        states.kept[b],
-        states.crowds[b],
-        states.lanes[b],
-        states.exact[b],
+        states.clock[s],
+        states.nodes[s],
+        states.extended[s],
+        states.sets[s],
+        states.workloads[s],
+        states.pods[s],
+        states.containers[s],
+        states.rejections[s],
+        states.placed[s],
+        states.active[s],
+        states.backoff[s],
+        states.timers[s],
+        states.dirty[s],
+        states.victims[s],
+        states.room[s],
+        states.lists[s],
+        states.rules[s],
+        states.admission[s],
+        states.filled[s],
+        states.used[s],
+        states.kept[s],
+        states.crowds[s],
+        states.lanes[s],
+        states.exact[s],
     )
 
 
@@ -184,6 +185,7 @@ def reset_run(program: Any, state: Any, seed: int, whole: Any) -> None:
         reset_rules(program, state)
         if program.header[0].admission:
             reset_admission(program, state)
+            choose_pace(state)
 
 
 @jit
@@ -201,6 +203,8 @@ def _reset_clock(clock: Any, seed: int) -> None:
     clock.dirty_first = 0
     clock.dirty = 0
     clock.racing = 0
+    clock.guided = 0
+    clock.slow = 0
     clock.began = 0
     clock.apply_at = 0
     clock.late = 0
@@ -402,12 +406,16 @@ def _next_moment(program: Any, state: Any, until: int, whole: Any) -> int:
         return DONE
     if event <= timer:
         before = clock.now
-        clock.now = max(clock.now, event)
+        if event > clock.now:
+            clock.now = event
+            clock.began = clock.serial
         if apply_next(program, state, whole):
             return MORE
         clock.now = before  # its moment has not begun
         return FULL
-    clock.now = timer
+    if timer > clock.now:
+        clock.now = timer
+        clock.began = clock.serial
     pop(state.timers, clock.timers)
     clock.timers -= 1
     handle(program, state, state.timers[clock.timers], whole)

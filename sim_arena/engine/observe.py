@@ -10,7 +10,17 @@ import numpy as np
 from sim_arena.engine.messages import claim_message, message
 from sim_arena.engine.program import DAEMON_SET, INIT, NS, PASSES, Program
 from sim_arena.engine.refusals import desired_daemons, refusals
-from sim_arena.engine.state import CRASHED, EVICTED, FAILED, GONE, PENDING, RUNNING, UP, State
+from sim_arena.engine.state import (
+    CRASHED,
+    EVICTED,
+    FAILED,
+    GONE,
+    PENDING,
+    RUNNING,
+    SUCCEEDED,
+    UP,
+    State,
+)
 from sim_arena.observation import ContainerObservation, Observation
 from traces.arithmetic import UNSET
 
@@ -185,7 +195,8 @@ def _containers(
         name = int(container["name"])
         states = state.containers[_slots(program, state, present, name)]
         up = state.containers[_slots(program, state, running, name)]
-        described.append(_container(program, container, states, up[up["state"] == UP]))
+        ended = _last_terminations(program, state, present, name)
+        described.append(_container(program, container, states, up[up["state"] == UP], ended))
     return described
 
 
@@ -205,7 +216,18 @@ def _slots(program: Program, state: State, pods: Any, name: int) -> Any:
     return (pods * program.arrays.header["pod_containers"][0] + slots)[found]
 
 
-def _container(program: Program, container: Any, states: Any, running: Any) -> ContainerObservation:
+def _last_terminations(program: Program, state: State, present: Any, name: int) -> list[str]:
+    """Return the reasons with which some pods' containers of a name ended last, each once."""
+    over = state.pods["phase"][present] == SUCCEEDED
+    completed = len(_slots(program, state, present[over], name)) > 0
+    others = state.containers[_slots(program, state, present[~over], name)]
+    reasons = {"Completed": completed, "OOMKilled": (others["oom_killed"] > 0).any()}
+    return [reason for reason, found in reasons.items() if found]
+
+
+def _container(
+    program: Program, container: Any, states: Any, running: Any, ended: list[str]
+) -> ContainerObservation:
     used = _used(program, container, running)
     return ContainerObservation(
         name=program.container_names[container["name"]],
@@ -217,6 +239,7 @@ def _container(program: Program, container: Any, states: Any, running: Any) -> C
         memory_usage=used[1],
         restarts=int(states["restarts"].sum()),
         oom_killed=int(states["oom_killed"].sum()),
+        last_terminations=ended,
         throttled=used[2],
     )
 

@@ -15,16 +15,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from sim_arena.engine.choice import ORDER, draw, draw_quickly
-from sim_arena.engine.jit import jit
+from sim_arena.engine.choice import ORDER, choose, draw, draw_quickly
+from sim_arena.engine.jit import jit, rare
 from sim_arena.engine.state import RETRY
 
-__all__ = ["APPLY", "CONTROL", "RETURN", "SCHEDULE", "delay", "next_actor", "see_races"]
+__all__ = [
+    "APPLY",
+    "CONTROL",
+    "RETURN",
+    "SCHEDULE",
+    "choose_pace",
+    "delay",
+    "next_actor",
+    "see_races",
+    "time_within",
+]
 
 # RETURN: a controller that was refused a pod tries again.
 APPLY, CONTROL, SCHEDULE, RETURN = range(4)
 
 _FAR = 1 << 62
+_SLOW = 2
 _TICK = 1_000_000  # nanoseconds, about: see `delay`
 
 
@@ -44,7 +55,17 @@ def delay(state: Any, least: int) -> int:
         clock.order = draw(clock.seed, ORDER, 0)
     clock.choices += 1
     bits = draw_quickly(clock.order, clock.choices)
-    return least + (bits & (least - 1)) << (bits >> 16 & 3)
+    return least + (bits & (least - 1)) << (bits >> 16 & 3) + clock.slow
+
+
+@rare
+def choose_pace(state: Any) -> None:
+    """Draw whether the machine is a busy one, on which all steps take four times as long.
+
+    What depends on the clock does not: when a refused controller tries again.
+    """
+    clock = state.clock[0]
+    clock.slow = choose(clock.seed, ORDER, 1, 2) * _SLOW
 
 
 @jit
@@ -63,6 +84,15 @@ def see_races(program: Any, state: Any) -> None:
     last = cursor + 1 == program.header[0].applications
     alone = last or applications[cursor + 1].time != applications[cursor].time
     clock.racing = 0 if alone and clock.waiting == 0 else 1
+
+
+@jit
+def time_within(state: Any) -> int:
+    """Return the time, in nanoseconds, that it has become in the course of the moment."""
+    clock = state.clock[0]
+    if clock.racing and not clock.guided:
+        return clock.now + (clock.serial - clock.began) * _TICK
+    return clock.now
 
 
 @jit

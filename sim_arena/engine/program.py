@@ -270,6 +270,8 @@ CONTAINER = _record(
 )
 APPLICATION = _record(
     ("time", "i8"),
+    # How many milliseconds after its moment's first object it is applied; 0: that is drawn.
+    ("offset", "i8"),
     ("workload", "i8"),
     ("template", "i8"),  # UNSET: the object is deleted
     ("rule", "i8"),  # 0, or 1 more than the row of `rules` that begins to hold

@@ -21,7 +21,7 @@ from sim_arena.engine.program import (
     PODS,
     QUOTA,
 )
-from sim_arena.engine.state import PENDING, RUNNING
+from sim_arena.engine.state import PENDING, REFUSES, RUNNING
 from traces.arithmetic import UNSET
 
 __all__ = ["find_exceeded"]
@@ -43,7 +43,7 @@ def find_exceeded(program: Any, state: Any, t: int, used: Any) -> int:
     for i in range(program.header[0].rule_objects):
         row = state.rules[i].row
         if row != UNSET and _is_about(program, state, row, namespace, t):
-            if _is_exceeded(program, state, row, t, used):
+            if _is_exceeded(program, state, row, t, used) or state.clock[0].guided == REFUSES:
                 return row
     return UNSET
 

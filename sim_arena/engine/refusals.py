@@ -31,11 +31,12 @@ from sim_arena.engine.program import (
     PASSES,
     POD,
     PODS,
+    REGULAR,
     SIDECAR,
     STATEFUL_SET,
     Program,
 )
-from sim_arena.engine.requests import sum_of_containers
+from sim_arena.engine.requests import pod_level_request, sum_of_containers
 from sim_arena.engine.state import (
     BY_LIMITS,
     BY_POLICY,
@@ -173,8 +174,10 @@ def _invalid(program: Program, state: State, variant: int) -> Iterator[str]:
                     f"must be less than or equal to {resource} limit of {formatted(limit)}"
                 )
     template = program.arrays.templates.view(np.recarray)[variant]
-    for resource, formatted in (("cpu", format_cpu), ("memory", _bytes)):
-        most = int(template[f"pod_{resource}"])
+    named = program.arrays.containers.view(np.recarray)
+    kinds = (("cpu", format_cpu), ("memory", _bytes))
+    for resource, formatted in kinds:
+        most = int(interpreted(pod_level_request)(template, named, resource == "cpu"))
         together = interpreted(sum_of_containers)(template, state.filled, resource == "cpu", 0)
         if most != UNSET and together > most:
             yield (
@@ -182,6 +185,19 @@ def _invalid(program: Program, state: State, variant: int) -> Iterator[str]:
                 f"must be greater than or equal to aggregate container requests of "
                 f"{formatted(together)}"
             )
+    regulars = [row for row in _rows(program, variant) if state.filled["kind"][row] == REGULAR]
+    for number, row in enumerate(regulars):
+        for resource, formatted in kinds:
+            limit, most = (
+                int(state.filled[f"{resource}_limit"][row]),
+                int(template[f"pod_{resource}_limit"]),
+            )
+            if most != UNSET and limit > most:
+                yield (
+                    f"spec.resources.containers[{number}][{resource}].limits: Invalid value: "
+                    f'"{formatted(limit)}": must be less than or equal to pod limits of '
+                    f"{formatted(most)}"
+                )
 
 
 def _outside(program: Program, state: State, variant: int, by: int) -> Iterator[str]:

@@ -14,6 +14,13 @@ from sim_arena.engine.jit import jit, rare
 from sim_arena.engine.lifecycle import create_pod, mark_set, notice_set, take_down_pod
 from sim_arena.engine.order import delay
 from sim_arena.engine.program import DEPLOYMENT, NS
+from sim_arena.engine.slow_start import (
+    NEXT_BATCH,
+    begin,
+    forget_request,
+    is_under_way,
+    note_request,
+)
 from sim_arena.engine.state import PENDING, RUNNING
 from traces.arithmetic import UNSET
 
@@ -29,13 +36,15 @@ def sync_set(program: Any, state: Any, s: int, whole: Any) -> bool:
     clock = state.clock[0]
     owner = state.sets[s]
     if not owner.exists:
+        if whole is not None and program.header[0].admission:
+            forget_request(state, s)
         return True
     missing = owner.replicas - owner.active
     if clock.pods + missing > state.pods.shape[0]:
         return False
     if missing > 0:
         if whole is not None and program.header[0].admission:
-            _create_a_batch(program, state, s, missing, whole)
+            _create_one(program, state, s, missing, whole)
         else:
             _create_in_batches(program, state, s, missing, whole)
         return True
@@ -46,6 +55,7 @@ def sync_set(program: Any, state: Any, s: int, whole: Any) -> bool:
             mark_set(state, s)
         _delete_surplus(program, state, s, surplus)
     if whole is not None and program.header[0].admission:
+        forget_request(state, s)
         settle(program, state, s, False)
     return True
 
@@ -66,27 +76,20 @@ def _create_in_batches(program: Any, state: Any, s: int, count: int, whole: Any)
 
 
 @rare
-def _create_a_batch(program: Any, state: Any, s: int, missing: int, whole: Any) -> None:
-    """Make 1, 2, 4, ... pods where the API server may refuse one: then no more are made.
-
-    Others may make pods between two batches, and use up what a quota allows.
-    """
-    facts = state.admission[s]
-    size = max(1, facts.batch)
-    facts.batch = 0
-    state.clock[0].late = delay(state, _BATCH)
-    refused = False
-    for _ in range(min(size, missing)):
-        p = create_pod(program, state, s, state.sets[s].template, UNSET, whole)
-        if p == UNSET:
-            refused = True
-            break
-    state.clock[0].late = 0
-    if refused or size >= missing:
-        settle(program, state, s, refused)
-    else:
-        facts.batch = 2 * size
-        notice_set(state, s, _BATCH)
+def _create_one(program: Any, state: Any, s: int, missing: int, whole: Any) -> None:
+    """Make the next pod where the API server may refuse it, or begin to."""
+    if not is_under_way(state, s):
+        begin(state, s, min(missing, _BURST))
+        notice_set(state, s, NEXT_BATCH)
+        return
+    refused = create_pod(program, state, s, state.sets[s].template, UNSET, whole) == UNSET
+    wait = note_request(state, s, refused)
+    if wait > 0:
+        notice_set(state, s, wait)
+        return
+    settle(program, state, s, state.admission[s].denied != 0)
+    if not state.admission[s].denied and state.sets[s].replicas != state.sets[s].active:
+        mark_set(state, s)  # it was scaled meanwhile
 
 
 @rare

@@ -65,9 +65,11 @@ CLOCK = _record(
     ("dirty_first", "i8"),
     ("dirty", "i8"),
     ("racing", "i8"),  # whether the order within the moment can matter
-    ("began", "i8"),  # when, by `serial`, the moment's first object was applied
+    ("guided", "i8"),  # whether everything happens when it really did, or `REFUSES`: see guided.py
+    ("began", "i8"),  # when, by `serial`, the moment began
     ("apply_at", "i8"),  # when, by `serial`, the moment's next object is applied
     ("late", "i8"),  # how much later, by `serial`, the pod that is being made comes
+    ("slow", "i8"),  # by how many doublings all delays are longer, see order.py
     ("choices", "i8"),  # how many delays were drawn
     ("order", "i8"),  # random bits that they are drawn from
     ("start_node", "i8"),
@@ -160,7 +162,12 @@ ADMISSION_STATE = _record(
     ("by", "i8"),  # the rule, or the PriorityClass that is missing
     ("failures", "i8"),  # in a row
     ("tries", "i8"),  # refusals ever
-    ("batch", "i8"),  # how many pods its controller makes next, if it is making some; else 0
+    # While its controller is making pods, see slow_start.py:
+    ("batch", "i8"),  # how many at a time; else 0
+    ("left", "i8"),  # of these, still to be asked for
+    ("need", "i8"),  # of all, still to be asked for
+    ("denied", "i8"),  # whether one of these was refused
+    ("at", "i8"),  # the next ordinal, index or node
     ("retry_at", "i8"),
     ("early", "i8"),  # whether it is tried again within a moment that reaches up to `retry_at`
 )
@@ -221,6 +228,8 @@ NODE_ROOM = _record(
 )
 # What `kept` says of a node instead of a score: it must be looked at, it has no room.
 STALE, NO_ROOM = -2, -1
+# What `guided` says while a controller acts whose pods a quota has really refused then.
+REFUSES = 2
 # The lanes of `lanes`, by place in the list of feasible nodes: the node, the sum of the scores,
 # one plugin's score, and how many pods are where that node is.
 FEASIBLE, SCORE, RAW, AROUND = range(4)

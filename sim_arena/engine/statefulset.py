@@ -10,15 +10,28 @@ from typing import Any
 from sim_arena.engine.admission import settle
 from sim_arena.engine.deployment import same_template
 from sim_arena.engine.jit import jit, rare
-from sim_arena.engine.lifecycle import create_pod, delete_pod, mark_workload
+from sim_arena.engine.lifecycle import (
+    create_pod,
+    delete_pod,
+    mark_workload,
+    notice_workload,
+)
 from sim_arena.engine.order import delay
+from sim_arena.engine.slow_start import (
+    begin,
+    forget_request,
+    is_under_way,
+    note_request,
+)
 from sim_arena.engine.state import FAILED, SUCCEEDED
 from traces.arithmetic import UNSET
 
 __all__ = ["sync_statefulset"]
 
 _GO_ON, _WAIT, _REFUSED = range(3)
-_BATCH = 4  # the least delay before each batch of pods, in ticks of `clock.serial`
+# The least delays, in ticks of `clock.serial`, before each batch of pods, and before the first
+# where one may be refused: the controller writes its revisions before.
+_BATCH, _REVISION = 4, 8
 
 
 @rare
@@ -38,6 +51,20 @@ def sync_statefulset(program: Any, state: Any, w: int, whole: Any) -> bool:
     _finish_update(program, state, w)
     first_unavailable = _first_unavailable(program, state, w)
     _list_by_ordinal(program, state, w, application)
+    if whole is not None and program.header[0].admission:
+        if not _fill_one_by_one(program, state, w, application, whole):
+            return True
+    elif not _fill_all(program, state, w, application, whole):
+        return True
+    condemned = _scale_down(program, state, w, first_unavailable)
+    if condemned == _GO_ON or application.parallel:
+        _update(program, state, w)
+    return True
+
+
+@jit
+def _fill_all(program: Any, state: Any, w: int, application: Any, whole: Any) -> bool:
+    """See that there is a pod for each ordinal; say whether there is anything else to do."""
     wait = delay(state, _BATCH)
     late = wait
     end = 1
@@ -48,19 +75,55 @@ def sync_statefulset(program: Any, state: Any, w: int, whole: Any) -> bool:
         state.clock[0].late = late
         step = _fill(program, state, w, ordinal, whole)
         state.clock[0].late = 0
-        if whole is not None and step == _REFUSED:
-            settle(program, state, program.workloads[w].first_template, True)
-            return True
         if step == _WAIT and not application.parallel:
-            if whole is not None and program.header[0].admission:
-                settle(program, state, program.workloads[w].first_template, False)
-            return True
-    if whole is not None and program.header[0].admission:
-        settle(program, state, program.workloads[w].first_template, False)
-    condemned = _scale_down(program, state, w, first_unavailable)
-    if condemned == _GO_ON or application.parallel:
-        _update(program, state, w)
+            return False
     return True
+
+
+@rare
+def _fill_one_by_one(program: Any, state: Any, w: int, application: Any, whole: Any) -> bool:
+    """Do as `_fill_all` where the API server may refuse a pod: one pod a call.
+
+    With Parallel the ordinals that have a pod count among those of a batch.
+    """
+    s = program.workloads[w].first_template
+    facts = state.admission[s]
+    first = facts.at if is_under_way(state, s) else 0
+    for ordinal in range(first, application.replicas):
+        missing = state.lists[ordinal].scratch == UNSET
+        if missing and not is_under_way(state, s):
+            _begin_at(state, s, application, ordinal)
+            if state.sets[s].head == UNSET:  # else its own news has made it look
+                notice_workload(state, w, _REVISION)
+                return False
+        step = _fill(program, state, w, ordinal, whole)
+        if application.parallel:
+            if is_under_way(state, s):
+                wait = note_request(state, s, step == _REFUSED)
+                facts.at = ordinal + 1
+                if missing and wait > 0:
+                    notice_workload(state, w, wait)
+                    return False
+                if wait == 0 and facts.denied:
+                    settle(program, state, s, True)
+                    return False
+        elif step != _GO_ON:
+            forget_request(state, s)
+            settle(program, state, s, step == _REFUSED)
+            return False
+    forget_request(state, s)
+    settle(program, state, s, False)
+    return True
+
+
+@jit
+def _begin_at(state: Any, s: int, application: Any, ordinal: int) -> None:
+    """Begin to make pods, the first of which has an ordinal."""
+    begin(state, s, application.replicas - (0 if application.parallel else ordinal))
+    if application.parallel:
+        for _ in range(ordinal):
+            note_request(state, s, False)
+    state.admission[s].at = ordinal
 
 
 @jit

@@ -34,10 +34,12 @@ def _told(action: Action | None) -> str:
 def _container(container: ContainerObservation) -> str:
     cpu = _pair("cpu", container["cpu_request"], container["cpu_limit"])
     memory = _pair("memory", container["memory_request"], container["memory_limit"])
+    ended = container["last_terminations"]
     return (
         f"{container['name']}: {cpu}, {memory}; "
         f"{_or_unknown(container['oom_killed'])} killed for memory, "
         f"{_or_unknown(container['restarts'])} restarts"
+        + (f", ended last with {', '.join(ended)}" if ended else "")
     )
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -17,7 +17,15 @@ from traces import Trace
 if TYPE_CHECKING:
     from sim_arena.engine.program import Program
 
-__all__ = ["Outcome", "Times", "compile_at", "outcomes"]
+__all__ = [
+    "Outcome",
+    "Times",
+    "at_real_times",
+    "at_wall_time",
+    "compile_at",
+    "distinct",
+    "outcomes",
+]
 
 Outcome = tuple[Counts, ...]
 
@@ -48,10 +56,31 @@ def compile_at(
         times: of the events that were played, in their order; the others are left out.
         start_s: when the clock of the times was 0, in seconds since 1970: schedules go by that.
     """
-    if start_s is not None and trace["events"]:
-        later = start_s - trace["events"][0]["ts"]
-        trace = {**trace, "events": [{**e, "ts": e["ts"] + later} for e in trace["events"]]}
+    trace = at_wall_time(trace, start_s)
     program = compile_trace(trace, list(nodes), Parameters(duration=1 << 20, replay=mode))
+    return at_real_times(program, times)
+
+
+def at_wall_time(trace: Trace, start_s: int | None) -> Trace:
+    """Return a trace with the wall time at which it was played; schedules go by that.
+
+    Args:
+        trace: what was played.
+        start_s: when it began, in seconds since 1970; None leaves the trace as it is.
+    """
+    if start_s is None or not trace["events"]:
+        return trace
+    later = start_s - trace["events"][0]["ts"]
+    return {**trace, "events": [{**e, "ts": e["ts"] + later} for e in trace["events"]]}
+
+
+def at_real_times(program: "Program", times: Sequence[Times]) -> "Program":
+    """Return a program with the times at which its events were really applied.
+
+    Args:
+        program: what was played.
+        times: of the events that were played, in their order; the others are left out.
+    """
     applications = program.arrays.applications.copy()
     for moment in times:
         due = program.arrays.applications["time"] == moment.due * NS
@@ -78,12 +107,15 @@ def outcomes(program: "Program", seen: Iterable[int], seeds: range) -> list[Coun
     found: list[Counter[Outcome]] = []
     for moment in seen:
         batch.advance(moment / NS)
-        found.append(_distinct(batch, len(seeds)))
+        found.append(distinct(batch, len(seeds)))
     return found
 
 
-def _distinct(batch: Any, runs: int) -> Counter[Outcome]:
-    """Describe each different state once: to do so takes far longer than the run itself."""
+def distinct(batch: Batch, runs: int) -> Counter[Outcome]:
+    """Return how many of a batch's runs show which outcome at its present time.
+
+    Each different state is described once: to do so takes far longer than the run itself.
+    """
     pods, clock = batch.state.pods, batch.state.clock
     most = int(clock["pods"].max(initial=0))
     shown = np.stack([pods[name][:, :most] for name in ("workload", "phase", "ready", "message")])

@@ -12,9 +12,8 @@ from typing import NamedTuple
 
 from sim_arena.clusters.kube.api import Api
 from sim_arena.clusters.kube.cleaning import remove
-from sim_arena.clusters.kube.lease import Lease
+from sim_arena.clusters.kube.lease import LEASE, Lease
 from sim_arena.clusters.kube.objects import Status
-from sim_arena.clusters.kwok.preflight import LEASE
 from sim_arena.clusters.kwok.replay import Pace, Replay
 from sim_arena.errors import PermanentError
 from sim_arena.nodes import Node
@@ -45,6 +44,12 @@ class Counts(NamedTuple):
     def numbers(self) -> tuple[int, int, int]:
         """Ready, pending, total."""
         return (self.ready, self.pending, self.total)
+
+    @classmethod
+    def of(cls, status: Status) -> "Counts":
+        """Return what a status says."""
+        reasons = tuple(sorted(status.reasons.items()))
+        return cls(*status.workload, status.ready, status.pending, status.total, reasons)
 
     def __str__(self) -> str:
         return f"{self.kind} {self.namespace}/{self.name}"
@@ -156,13 +161,8 @@ def _moments(playing: Replay) -> tuple[int | None, list[Moment], str | None]:
         playing.settle(_SETTLE_S)
         playing.skip(end)
         unsettled = playing.settle(_SETTLE_S)
-        counts = tuple(map(_counts, playing.statuses()))
+        counts = tuple(map(Counts.of, playing.statuses()))
         seen = time.time_ns()
         times = (due, applied - start, seen - start)
         moments.append(Moment(steps[0].number, *times, counts, unsettled))
     return start // NS if moments else None, moments, None
-
-
-def _counts(status: Status) -> Counts:
-    reasons = tuple(sorted(status.reasons.items()))
-    return Counts(*status.workload, status.ready, status.pending, status.total, reasons)

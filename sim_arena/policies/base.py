@@ -1,5 +1,6 @@
 """What a policy is, and how it is asked."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Protocol, cast, runtime_checkable
 
@@ -77,11 +78,26 @@ def adapt(candidate: object, name: str) -> Policy:
     if isinstance(candidate, Policy):
         return candidate
     if callable(candidate):
+        _require_two_arguments(candidate, name)
         return FunctionPolicy(cast("PolicyFunction", candidate))
     raise PolicyError(
         f"policy {name!r}: expected a function policy(obs, deploy) or an object with "
         f"get_action(obs, deploy), found {type(candidate).__name__}"
     )
+
+
+def _require_two_arguments(candidate: Callable[..., object], name: str) -> None:
+    """Refuse what cannot be called with an observation and a name, before anything is played."""
+    try:
+        signature = inspect.signature(candidate)
+    except (TypeError, ValueError):  # some that are written in C do not say
+        return
+    try:
+        signature.bind(None, None)
+    except TypeError as error:
+        raise PolicyError(
+            f"policy {name!r}: expected a function policy(obs, deploy), found one of {signature}"
+        ) from error
 
 
 def _instance(candidate: Callable[[], object], name: str) -> object:

@@ -7,8 +7,10 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from sim_arena import clusters, rewards
+from sim_arena.clusters.simkube.settings import SimKubeSettings
 from sim_arena.errors import SimArenaError
 from sim_arena.guardrails import Guardrails
+from sim_arena.nodes import is_short_form, parse_nodes
 from sim_arena.spec import (
     Context,
     Deploy,
@@ -92,6 +94,8 @@ class SweepSpec(BaseModel):
         clusters: where the traces are replayed
         context: the kubeconfig's context of the real ones; None for the current one
         speed: on real clusters, divides the pauses and the pods' running times
+        simkube: on the cluster `simkube`, how SimKube is run
+        allow_real_nodes: whether a real cluster may have nodes that are not KWOK's
         seeds: a list, a range `{first, count}`, or `0-99`
         guardrails: the bounds that no action crosses
         replay: `simkube` or `plain`
@@ -124,6 +128,8 @@ class SweepSpec(BaseModel):
     clusters: Names = ("embedded",)
     context: Context = None
     speed: Speed = 1.0
+    simkube: SimKubeSettings = SimKubeSettings()
+    allow_real_nodes: bool = False
     seeds: Annotated[
         SeedRange | tuple[Seed, ...], Field(union_mode="left_to_right"), BeforeValidator(_seeds)
     ] = SeedRange()
@@ -136,10 +142,36 @@ class SweepSpec(BaseModel):
     concurrency: Annotated[int, Field(ge=1, le=1000)] = 4
     max_failed: Annotated[float, Field(ge=0, le=1)] = 0.1
 
+    @field_validator(
+        *("traces", "targets", "nodes", "policies", "rewards", "step_sizes", "clusters", "seeds")
+    )
+    @classmethod
+    def _each_once(cls, values: Any) -> Any:
+        """Refuse what comes twice: it would be played twice, and count twice."""
+        seen = set()
+        for one in () if isinstance(values, SeedRange) else values:
+            if one in seen:
+                named = (
+                    one.model_dump_json(exclude_none=True) if isinstance(one, BaseModel) else one
+                )
+                raise ValueError(f"expected each once, found {named!r} twice")
+            seen.add(one)
+        return values
+
     @field_validator("rewards")
     @classmethod
     def _rewards_are_there(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         return _known(names, rewards.get)
+
+    @field_validator("nodes")
+    @classmethod
+    def _short_forms_are_whole(cls, nodes: tuple[str, ...]) -> tuple[str, ...]:
+        for one in filter(is_short_form, nodes):
+            try:
+                parse_nodes(one)
+            except SimArenaError as error:
+                raise ValueError(f"{error} (in a list of YAML they need quotes)") from error
+        return nodes
 
     @field_validator("clusters")
     @classmethod
@@ -158,6 +190,19 @@ class SweepSpec(BaseModel):
         return seeds
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML's safe loader, for which a key that comes twice is a mistake."""
+
+    def construct_mapping(self, node: yaml.MappingNode, *args: Any, **kwargs: Any) -> Any:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"found the key {key!r} twice", problem_mark=node.start_mark
+                )
+        return super().construct_mapping(node, *args, **kwargs)
+
+
 def read_file(path: Path) -> dict[str, Any]:
     """Read a sweep's YAML file.
 
@@ -165,11 +210,13 @@ def read_file(path: Path) -> dict[str, Any]:
         SimArenaError: it cannot be read, or is no mapping
     """
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 # a safe one
     except OSError as error:
         raise SimArenaError(f"cannot read {path}: {error.strerror or error}") from error
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise SimArenaError(f"{path}: expected YAML, {' '.join(str(error).split())}") from error
+    if document is None:
+        raise SimArenaError(f"{path} is empty: expected a sweep such as 'traces: [traces/demo]'")
     if not isinstance(document, dict):
         raise SimArenaError(
             f"{path}: expected a mapping such as 'traces: [traces/demo]', found "
@@ -191,16 +238,38 @@ def checked(given: dict[str, Any]) -> SweepSpec:
         raise SimArenaError("; ".join(problems)) from error
 
 
+_PARTS: dict[str, type[BaseModel]] = {
+    "generate": Generate,
+    "guardrails": Guardrails,
+    "step_sizes": StepSizes,
+}
+
+
 def _problem(one: Any) -> str:
     if one["loc"][0] == "seeds" and len(one["loc"]) > 1:  # one for each kind that it is not
         return (
             "seeds: expected 7, 0-99, a list, or {first: 0, count: 100}, of at most "
             f"{_MOST:,} seeds from 0 on"
         )
+    if one["loc"][0] in _PARTS and one["type"] in {"model_type", "dict_type"}:
+        fields = ", ".join(_PARTS[one["loc"][0]].model_fields)
+        return f"{one['loc'][0]}: expected a mapping with some of {fields}, found {one['input']!r}"
     place = ".".join(str(part) for part in one["loc"])
     if one["type"] == "extra_forbidden":
-        return f"{place}: unknown, expected one of {', '.join(SweepSpec.model_fields)}"
-    return f"{place}: {one['msg'].removeprefix('Value error, ')}"
+        model = _PARTS[one["loc"][0]] if len(one["loc"]) > 1 else SweepSpec
+        return f"{place}: unknown, expected one of {', '.join(model.model_fields)}"
+    return f"{place}: {_said(one)}"
+
+
+def _said(one: Any) -> str:
+    """Return a validation's message as the others are worded."""
+    message = str(one["msg"])
+    if one["type"] == "value_error":
+        return message.removeprefix("Value error, ")
+    for start in ("Input should be ", "Input should "):
+        if message.startswith(start):
+            return f"expected {message.removeprefix(start)}, found {one['input']!r}"
+    return f"{message[:1].lower()}{message[1:]}, found {one['input']!r}"
 
 
 def _known(names: tuple[str, ...], find: Any) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from sim_arena.sweeps.asked import SweepSpec
 from traces import (
     ManifestEntry,
     Trace,
+    TraceError,
     WorkloadRef,
     find_deployments,
     find_workload,
@@ -67,13 +68,18 @@ def found(asked: SweepSpec) -> Iterator[tuple[Case, bytes]]:
         PermanentError: nothing is there, or nobody says which workload is meant
     """
     yield from _generated(asked)
+    seen: dict[Path, str] = {}
     manifests: dict[Path, dict[str, ManifestEntry]] = {}
     for path in asked.traces:
         for file in trace_files(path):
+            if (there := seen.setdefault(file.resolve(), path)) != path:
+                raise PermanentError(
+                    f"expected each trace once, found {file} by {there!r} and by {path!r}"
+                )
             folder = file.parent
             if folder not in manifests:
-                there = (folder / MANIFEST_FILE).exists()
-                entries = load_manifest(folder) if there else []
+                known = (folder / MANIFEST_FILE).exists()
+                entries = load_manifest(folder) if known else []
                 manifests[folder] = {entry.file: entry for entry in entries}
             data = file.read_bytes()
             entry = manifests[folder].get(file.name)
@@ -112,10 +118,13 @@ def trace_files(place: str) -> list[Path]:
 def _case(
     asked: SweepSpec, name: str, trace: Trace, data: bytes, entry: ManifestEntry | None
 ) -> Case:
-    if asked.deploy is not None or entry is None:
-        ref = _workload(asked, trace, name)
-    else:
-        ref = find_workload(trace, entry.name, entry.namespace)
+    try:
+        if asked.deploy is not None or entry is None:
+            ref = _workload(asked, trace, name)
+        else:
+            ref = find_workload(trace, entry.name, entry.namespace)
+    except TraceError as error:
+        raise error.at(source=name) from error
     if entry is not None and (entry.name, entry.namespace) != (ref.name, ref.namespace):
         entry = None  # the manifest speaks of another workload
     return Case(

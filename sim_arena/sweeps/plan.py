@@ -202,5 +202,7 @@ class Plan:
             cluster=asked.clusters[cluster],
             context=None if asked.clusters[cluster] == "embedded" else asked.context,
             speed=asked.speed,
+            simkube=asked.simkube,
+            allow_real_nodes=asked.allow_real_nodes,
             timeout=asked.timeout,
         )

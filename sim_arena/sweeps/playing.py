@@ -2,33 +2,41 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from tempfile import gettempdir
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from results import Row, Run, Sweep, table_of
-from results.store import LocalStore
+from results import ResultsError, Row, Run, Sweep, table_of
 from sim_arena import verbs as plain_verbs
 from sim_arena.batches.rounds import begin, play_rounds
 from sim_arena.episode import Verbs, play
+from sim_arena.errors import BusyError, TransientError
 from sim_arena.spec import EpisodeSpec
 from sim_arena.steps import told
 from sim_arena.sweeps.cases import digest_of
-from sim_arena.sweeps.folder import input_file
+from sim_arena.sweeps.fetched import input_file, played_folder
 from sim_arena.sweeps.plan import Plan
 from sim_arena.sweeps.progress import ChunkReport
 from sim_arena.sweeps.rows import episode_row, of_this_sweep, renamed, step_rows
 from sim_arena.sweeps.tables import tables
+from sim_arena.sweeps.writer import Writer
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     Tables = tuple[pa.Table, pa.Table]
 
-__all__ = ["local", "play_chunk"]
+__all__ = ["local", "play_chunk", "played_together", "run_id_of"]
 
 
-def play_chunk(sweep: Sweep, plan: Plan, chunk: int, *, verbs: Verbs = plain_verbs) -> ChunkReport:
+def play_chunk(  # noqa: PLR0913 # each by its name
+    sweep: Sweep,
+    plan: Plan,
+    chunk: int,
+    writer: Writer,
+    *,
+    verbs: Verbs = plain_verbs,
+    last: bool = True,
+) -> ChunkReport:
     """Play a chunk's episodes and write their rows; what was written of it before is replaced.
 
     An episode that fails is a row with its error. On the embedded cluster the chunk is one
@@ -38,35 +46,50 @@ def play_chunk(sweep: Sweep, plan: Plan, chunk: int, *, verbs: Verbs = plain_ver
         sweep: the sweep
         plan: its plan
         chunk: the chunk's number
+        writer: whose right to write it is
         verbs: what an episode on a real cluster is made of
+        last: whether it is not tried again: then an episode that a transient error ends is a row
 
     Raises:
+        TransientError: an episode may work when it is tried again
+        BusyError: somebody else plays one of the episodes
+        PermanentError: somebody else is the writer now; nothing was written
         ResultsError: a file cannot be read or written
     """
+    writer.check()
     begun = perf_counter()
     given = [plan.episode(number) for number in plan.chunks[chunk]]
     seconds: dict[str, float] = {}
-    play_them = _play_batch if given[0].cluster == "embedded" else _play_singly(verbs)
+    play_them = (
+        played_together if given[0].cluster == "embedded" else _play_singly(verbs, last=last)
+    )
     steps, episodes = play_them(sweep, plan, given, seconds)
     ready = perf_counter()
-    size = sweep.write_chunk(chunk, steps, episodes)
+    size = sweep.write_chunk(chunk, steps, episodes, writer.check)
     ended = perf_counter()
     seconds["rest"] = ready - begun - sum(seconds.values())
     return ChunkReport(
         chunk=chunk,
         episodes=episodes.num_rows,
         steps=steps.num_rows,
-        successes=sum(episodes["success"].to_pylist()),
+        successes=episodes["success"].to_pylist().count(True),
         failed=episodes.num_rows - episodes["error"].null_count,
         size=size,
         seconds=seconds | {"files": ended - ready, "whole": ended - begun},
     )
 
 
-def _play_batch(
+def played_together(
     sweep: Sweep, plan: Plan, given: Sequence[EpisodeSpec], seconds: dict[str, float]
 ) -> "Tables":
-    """Play a chunk on the embedded cluster, all of its episodes together."""
+    """Play episodes on the embedded cluster, all together, and return their rows.
+
+    Args:
+        sweep: the sweep, for its columns and inputs
+        plan: its plan
+        given: the episodes, of the plan
+        seconds: gets what each stage took
+    """
     cells: dict[int, EpisodeSpec] = {}
     specs = []
     for asked in given:
@@ -84,7 +107,7 @@ def _play_batch(
     return made
 
 
-def _play_singly(verbs: Verbs) -> "Callable[..., Tables]":
+def _play_singly(verbs: Verbs, *, last: bool) -> "Callable[..., Tables]":
     """Return what plays a chunk on a real cluster, one episode after another."""
 
     def play_them(
@@ -95,8 +118,8 @@ def _play_singly(verbs: Verbs) -> "Callable[..., Tables]":
         episodes: list[Row] = []
         for asked in given:
             spec = local(sweep, plan, asked)
-            rows, error = _play_one(spec, verbs)
-            names = {spec.trace: asked.trace, spec.nodes: asked.nodes}
+            rows, error = _play_one(spec, verbs, last=last)
+            names = _names(spec, asked)
             mine = of_this_sweep(rows, sweep.id, names)
             case = plan.case(asked.episode)
             episodes.append(episode_row(asked, case, sweep.id, mine, renamed(error, names)))
@@ -113,10 +136,15 @@ def local(sweep: Sweep, plan: Plan, spec: EpisodeSpec) -> EpisodeSpec:
     changed = {
         "trace": input_file(sweep, f"{case.sha256}.sktrace"),
         "nodes": _nodes(sweep, spec.nodes),
-        "runs_dir": str(_played(sweep)),
-        "run_id": sweep.id if spec.cluster == "embedded" else f"{sweep.id}-{spec.episode}",
+        "runs_dir": str(played_folder(sweep)),
+        "run_id": sweep.id if spec.cluster == "embedded" else run_id_of(sweep, spec),
     }
     return spec.model_copy(update=changed)
+
+
+def run_id_of(sweep: Sweep, spec: EpisodeSpec) -> str:
+    """Return the run's id that an episode on a real cluster has there."""
+    return f"{sweep.id}-{spec.episode}"
 
 
 def _nodes(sweep: Sweep, nodes: str) -> str:
@@ -124,18 +152,28 @@ def _nodes(sweep: Sweep, nodes: str) -> str:
     return input_file(sweep, name) if sweep.store.exists(f"inputs/{name}") else nodes
 
 
-def _played(sweep: Sweep) -> Path:
-    """Return where the episodes on real clusters have their own folders."""
-    if isinstance(sweep.store, LocalStore):
-        return sweep.store.root / "played"
-    return Path(gettempdir()) / f"sim-arena-played-{sweep.id}"
+def _names(spec: EpisodeSpec, asked: EpisodeSpec) -> dict[str, str]:
+    """Return what the plan calls the files that were played, also where that began elsewhere."""
+    names = {spec.trace: asked.trace, spec.nodes: asked.nodes}
+    folder = Path(spec.runs_dir) / str(spec.run_id)
+    if (folder / "run.json").exists():
+        began = Run.open(folder).parameters
+        names |= {began["trace"]: asked.trace, began["nodes"]: asked.nodes}
+    return names
 
 
-def _play_one(spec: EpisodeSpec, verbs: Verbs) -> tuple[list[Row], str | None]:
-    """Play an episode through the verbs, or go on with it."""
+def _play_one(spec: EpisodeSpec, verbs: Verbs, *, last: bool) -> tuple[list[Row], str | None]:
+    """Play an episode through the verbs, or go on with it.
+
+    Only what its trace, policy, action, hook or cluster did is how it went: that the disk is full,
+    or somebody else plays it, is not.
+    """
     try:
         result = play(spec, verbs)
-    except Exception as failure:  # noqa: BLE001 # told in the row
+    except Exception as failure:
+        passing = isinstance(failure, TransientError) and not last
+        if passing or isinstance(failure, ResultsError | OSError | BusyError):
+            raise
         error = told(failure)
     else:
         return step_rows(result), result.error

@@ -7,7 +7,7 @@ from time import monotonic
 
 from sim_arena.errors import PermanentError
 
-__all__ = ["ChunkReport", "Progress", "TooManyFailedError"]
+__all__ = ["ChunkReport", "Progress", "TooManyFailedError", "UnplayedError"]
 
 _WINDOW = 20  # chunks: the rate is that of the last ones
 
@@ -36,6 +36,10 @@ class TooManyFailedError(PermanentError):
     """More episodes of a sweep failed than it allows."""
 
 
+class UnplayedError(PermanentError):
+    """Chunks of a sweep could not be played. Nothing of them is written; a resume plays them."""
+
+
 class Progress:
     """Counts what is done.
 
@@ -60,11 +64,13 @@ class Progress:
         self.total = total
         self.done = done
         self.failed = failed
+        self.lost = 0
+        self.problem: str | None = None  # why, of the last ones
         self.steps = 0
         self.successes = 0
         self.size = 0
         self.seconds: dict[str, float] = {}
-        self._allowed = max_failed * total
+        self._max_failed = max_failed
         self._ends = sorted({*ends, total})
         self._clock = clock
         self._begun = clock()
@@ -89,13 +95,44 @@ class Progress:
         self._marks.append((self._clock(), self.done))
         self.check()
 
+    def lose(self, episodes: int, problem: str) -> None:
+        """Take in a chunk that could not be played: its episodes count as failed.
+
+        Args:
+            episodes: how many
+            problem: why
+
+        Raises:
+            TooManyFailedError: more episodes failed than the sweep allows
+        """
+        self.lost += episodes
+        self.problem = problem
+        self.check()
+
     def check(self) -> None:
         """Raise if more episodes failed than the sweep allows."""
-        if self.failed > self._allowed:
+        allowed = self._max_failed * self.total
+        failed = self.failed + self.lost
+        if failed > allowed:
+            why = "the rows that were written say why"
+            if self.lost:
+                why = f"{self.lost:,} of them could not be played: {self.problem}"
             raise TooManyFailedError(
-                f"{self.failed:,} of {self.done:,} episodes failed, more than the "
-                f"{self._allowed:,.0f} that may (max_failed): the rows that were written say why; "
-                "mend the cause and resume, or allow more"
+                f"{failed:,} of {self.done + self.lost:,} episodes failed, more than the "
+                f"{allowed:,.0f} that may (max_failed {self._max_failed:g}): {why}; mend the cause "
+                "and resume with retry_failed, which plays them again, or with a larger max_failed"
+            )
+
+    def require_all(self) -> None:
+        """Raise if something could not be played.
+
+        Raises:
+            UnplayedError: and how much
+        """
+        if self.lost:
+            raise UnplayedError(
+                f"{self.lost:,} of {self.total:,} episodes could not be played: {self.problem}; "
+                "the others are written, and a resume plays these"
             )
 
     @property
@@ -115,7 +152,7 @@ class Progress:
         rate = self.rate
         if rate is None or self._end < self.total:
             return None
-        return max(0.0, (self.total - self.done) / rate)
+        return max(0.0, (self.total - self.done - self.lost) / rate)
 
     @property
     def share(self) -> float:
@@ -127,11 +164,15 @@ class Progress:
         parts = [f"{self.done:,} of {self.total:,} episodes"]
         if self.failed:
             parts.append(f"{self.failed:,} failed")
+        if self.lost:
+            parts.append(f"{self.lost:,} could not be played")
         rate, remaining = self.rate, self.remaining
         if rate is not None:
             parts.append(f"{rate:,.0f} a second" if rate >= 10 else f"{rate:.2g} a second")
         if self.done >= self.total:
             parts.append("done")
+        elif self.done + self.lost >= self.total:
+            parts.append("ended")
         elif remaining is None:
             parts.append("remaining time not known yet")
         else:
@@ -141,7 +182,7 @@ class Progress:
     @property
     def _end(self) -> int:
         """The number of episodes after which the present cluster has no more."""
-        return next((end for end in self._ends if end > self.done), self.total)
+        return next((end for end in self._ends if end > self.done + self.lost), self.total)
 
 
 def told(seconds: float) -> str:

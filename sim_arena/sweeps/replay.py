@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from results import ResultsError, Row, Run, Sweep, load_episodes, load_steps, rows_of
+from results.words import many
 from sim_arena import runs
 from sim_arena.episode import play
 from sim_arena.errors import PermanentError
+from sim_arena.hooks import names_code
 from sim_arena.records import EpisodeResult, to_row
 from sim_arena.spec import EpisodeSpec
 from sim_arena.steps import told
@@ -17,7 +19,7 @@ from sim_arena.sweeps.folder import opened
 from sim_arena.sweeps.playing import local
 from sim_arena.sweeps.rows import of_this_sweep
 
-__all__ = ["Recorded", "Replayed", "recorded_episode", "replay"]
+__all__ = ["Recorded", "Replayed", "recorded_episode", "recorded_rows", "replay"]
 
 # What two plays of one episode need not have alike: the clock, and where traces are written.
 _OWN = {"started_at", "wall_seconds", "trace_in", "trace_out", "run_id"}
@@ -29,7 +31,7 @@ class Recorded:
 
     Args:
         spec: what was asked for, with the files as they are here
-        rows: its steps, in order; of one that was taken again, the last
+        rows: its steps, as `recorded_rows` gives them
         names: the name that was given for a path that is read here
         error: what ended it, if it was an error
     """
@@ -57,22 +59,32 @@ class Replayed:
     differences: Sequence[str]
 
 
-def replay(result: Run | Sweep, episode: int, folder: Path) -> Replayed:
+def replay(
+    result: Run | Sweep, episode: int, folder: Path, *, allow_code: bool = False
+) -> Replayed:
     """Play an episode of a run or a sweep again, one step after another.
 
     Args:
         result: where it is recorded
         episode: its number
         folder: where its files go
+        allow_code: whether to run the policy and the hooks of its own that it names. A record may
+            come from anybody, so it is off unless somebody asks for it
 
     Raises:
         ResultsError: there is no such episode, or a file that it needs is missing or damaged
-        SimArenaError: it cannot be played
+        SimArenaError: it cannot be played, or names code that may not be run
     """
     found = recorded_episode(result, episode)
     recorded, names, error = found.rows, found.names, found.error
+    if (code := names_code(found.spec)) and not allow_code:
+        raise PermanentError(
+            f"expected a record that names no code, found {'; '.join(code)}: --allow-code runs it "
+            "(allow_code=True in Python), which only a record that you trust should be"
+        )
     run_id = result.id
-    again = {"runs_dir": str(folder), "run_id": f"{run_id}-{episode}-again"}
+    times = sum(1 for _ in folder.glob(f"{run_id}-{episode}-again*"))
+    again = {"runs_dir": str(folder), "run_id": f"{run_id}-{episode}-again{times or ''}"}
     spec = found.spec.model_copy(update=again)
     played = EpisodeResult(run_id, episode, str(folder))
     failure = None
@@ -91,19 +103,41 @@ def replay(result: Run | Sweep, episode: int, folder: Path) -> Replayed:
     return Replayed(recorded, now, folder, differences)
 
 
-def recorded_episode(result: Run | Sweep, episode: int) -> Recorded:
+def recorded_rows(result: Run | Sweep, episode: int) -> list[Row]:
+    """Return an episode's steps in order; of one that was taken again, the last.
+
+    Raises:
+        ResultsError: a file cannot be read or is damaged
+    """
+    if isinstance(result, Sweep):
+        import pyarrow.compute as pc  # noqa: PLC0415 # heavy: only who reads Parquet needs it
+
+        rows = rows_of(load_steps(result, where=pc.field("episode") == episode, form="arrow"))
+    else:
+        rows = [row for row in result.read_steps() if row["episode"] == episode]
+    latest = {row["step"]: row for row in rows}
+    return [latest[step] for step in sorted(latest)]
+
+
+def recorded_episode(result: Run | Sweep, episode: int, rows: list[Row] | None = None) -> Recorded:
     """Return an episode of a run or a sweep, with all that it takes to play it again.
+
+    Args:
+        result: where it is recorded
+        episode: its number
+        rows: its steps, where they have been read already
 
     Raises:
         ResultsError: there is no such episode, or a file that it needs is missing or damaged
         SimArenaError: a file that it needs is not what was played
     """
+    steps = recorded_rows(result, episode) if rows is None else rows
     if isinstance(result, Sweep):
-        return _of_a_sweep(result, episode)
-    return _of_a_run(result, episode)
+        return _of_a_sweep(result, episode, steps)
+    return _of_a_run(result, episode, steps)
 
 
-def _of_a_sweep(sweep: Sweep, episode: int) -> Recorded:
+def _of_a_sweep(sweep: Sweep, episode: int, steps: list[Row]) -> Recorded:
     import pyarrow.compute as pc  # noqa: PLC0415 # heavy: only a replay needs it
 
     _, plan = opened(sweep.store.url)
@@ -112,30 +146,26 @@ def _of_a_sweep(sweep: Sweep, episode: int) -> Recorded:
             f"expected an episode from 0 to {len(plan) - 1:,} of {sweep.id}, found {episode:,}"
         )
     asked = plan.episode(episode)
-    here = pc.field("episode") == episode
-    rows = rows_of(load_episodes(sweep, where=here, form="arrow"))
+    rows = rows_of(load_episodes(sweep, where=pc.field("episode") == episode, form="arrow"))
     if not rows:
         raise ResultsError(f"episode {episode:,} of {sweep.id} has not been played: resume it")
     spec = local(sweep, plan, asked)
     if _digest(spec.trace) != plan.case(episode).sha256:
         raise ResultsError(f"{spec.trace} is damaged: it is not the trace that was played")
-    recorded = rows_of(load_steps(sweep, where=here, form="arrow"))
     names = {spec.trace: asked.trace, spec.nodes: asked.nodes}
-    return Recorded(spec, recorded, names, rows[0]["error"])
+    return Recorded(spec, steps, names, rows[0]["error"])
 
 
-def _of_a_run(run: Run, episode: int) -> Recorded:
+def _of_a_run(run: Run, episode: int, steps: list[Row]) -> Recorded:
     spec = runs.spec_of(run.path)
-    recorded = [row for row in run.read_steps() if row["episode"] == episode]
-    if spec.episode != episode or not recorded:
+    if spec.episode != episode or not steps:
         raise ResultsError(f"{run.id} has no episode {episode}; it has the episode {spec.episode}")
     if _digest(spec.trace) != run.parameters.get("trace_sha256"):
         raise PermanentError(
             f"expected {spec.trace} as it was when {run.id} was played, found another file: "
             "bring it back to play the run again"
         )
-    latest = {row["step"]: row for row in recorded}
-    return Recorded(spec, list(latest.values()), {}, recorded[-1]["error"])
+    return Recorded(spec, steps, {}, steps[-1]["error"])
 
 
 def _digest(path: str) -> str:
@@ -147,7 +177,7 @@ def _digest(path: str) -> str:
 
 def _differences(recorded: Sequence[Row], now: Sequence[Row]) -> Any:
     if len(recorded) != len(now):
-        yield f"{len(recorded)} steps, now {len(now)}"
+        yield f"{many(len(recorded), 'step')}, now {len(now)}"
     for old, new in zip(recorded, now, strict=False):
         for name in old.keys() - _OWN:
             if old[name] != new.get(name):

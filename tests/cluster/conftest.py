@@ -16,8 +16,28 @@ from traces import Trace
 
 _FAILED = pytest.StashKey[bool]()
 _NUMBERS = itertools.count()
+_TOGETHER = {
+    "simkube": {"simkube", "simkube_host"},
+    "prefect": {"prefect_server", "worker"},
+}
+"""Groups of tests, by fixtures that they use or the cluster that they are about."""
 
 StartReplay = Callable[..., AbstractContextManager[Replay]]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together, when workers share the tests, what shares something slow to start."""
+    for item in items:
+        used = {*getattr(item, "fixturenames", ()), *_parameters(item)}
+        for name, fixtures in _TOGETHER.items():
+            if used & fixtures:
+                item.add_marker(pytest.mark.xdist_group(name))
+                break
+
+
+def _parameters(item: pytest.Item) -> list[str]:
+    call = getattr(item, "callspec", None)
+    return [] if call is None else [one for one in call.params.values() if isinstance(one, str)]
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -6,6 +6,8 @@ import json
 import socket
 import ssl
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
@@ -30,6 +32,10 @@ class FaultyServer:
         self.away = False
         self.busy = self.gone = 0
         self.seen: list[str] = []
+        self._plane = plane
+        self._fatal: int | None = None
+        self._seconds = 0.0
+        self._restart: threading.Timer | None = None
         self._backend = urlsplit(plane.server).netloc
         self._trust = ssl.create_default_context(cafile=str(plane.pki.authority))
         self._open: set[Any] = set()
@@ -60,6 +66,30 @@ class FaultyServer:
             for connection in self._open:
                 with contextlib.suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
+
+    @contextmanager
+    def killed_at(self, request: int, seconds: float) -> Iterator[None]:
+        """Kill the API server itself in the middle of the block; some seconds later it is back.
+
+        Args:
+            request: the number of the request, from 1, that comes to a server that has just died.
+            seconds: how long there is none.
+        """
+        self._fatal, self._restart = len(self.seen) + request, None
+        self._seconds = seconds
+        try:
+            yield
+        finally:
+            self._fatal = None
+            assert self._restart is not None, f"there were no {request} requests"
+            self._plane.await_server(self._restart)
+
+    def came(self, request: str) -> None:
+        """Take in a request, which may be the one at which the API server dies."""
+        with self._lock:
+            self.seen.append(request)
+            if len(self.seen) == self._fatal:
+                self._restart = self._plane.kill_server(self._seconds)
 
     def take(self, name: str) -> bool:
         """Use up one of the faults of a name."""
@@ -104,7 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         faults = self.server.faults
-        faults.seen.append(f"{self.command} {self.path}")
+        faults.came(f"{self.command} {self.path}")
         self.close_connection = True
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if faults.away:

@@ -122,14 +122,23 @@ class ControlPlane:
     @contextmanager
     def server_away(self, seconds: float) -> Iterator[None]:
         """Kill the API server, run the block, and start it again that many seconds later."""
-        self.processes.kill(self._server_child)
-        restart = threading.Timer(seconds, self._restart_server)
-        restart.start()
+        restart = self.kill_server(seconds)
         try:
             yield
         finally:
-            restart.join()
-            self._wait(self._server_child, f"{self.server}/readyz")
+            self.await_server(restart)
+
+    def kill_server(self, seconds: float) -> threading.Timer:
+        """Kill the API server; returns what starts it again that many seconds later."""
+        self.processes.kill(self._server_child)
+        restart = threading.Timer(seconds, self._restart_server)
+        restart.start()
+        return restart
+
+    def await_server(self, restart: threading.Timer) -> None:
+        """Wait until an API server that was killed is ready again."""
+        restart.join()
+        self._wait(self._server_child, f"{self.server}/readyz")
 
     def _restart_server(self) -> None:
         self._server_child = self._start_server()

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+from sim_arena.clusters.clean import clean
 from sim_arena.clusters.kube.api import Api, Json
-from sim_arena.clusters.kube.lease import Lease
+from sim_arena.clusters.kube.lease import LEASE, Lease
 from sim_arena.clusters.kube.ownership import RUN_LABEL
-from sim_arena.clusters.kwok.clean import clean
 from sim_arena.clusters.kwok.preparing import prepare, unprepare
 from sim_arena.nodes import parse_nodes
 from sim_arena.spec import EpisodeSpec
+from tests.cluster.faulty import FaultyServer
 from tests.cluster.harness import ControlPlane
 from tests.cluster.manifests import NAMESPACE, make_trace, workload
 from tests.cluster.waiting import wait_until
@@ -41,14 +42,32 @@ def api(kubeconfig: Path) -> Iterator[Api]:
 @pytest.fixture
 def prepared(api: Api) -> Iterator[Api]:
     """A prepared cluster, which is as it was afterwards."""
+    wait_until(lambda: going(api), 120)
     prepare(api, parse_nodes(NODES))
     yield api
+    if (holder := has_lease(api)) is not None:  # of a test that failed
+        clean(api, holder)
     for run in {obj["metadata"]["labels"][RUN_LABEL] for obj in namespaces(api)}:
         clean(api, run)
     unprepare(api)
     wait_until(lambda: "nodes left" if api.list("/api/v1/nodes", "type=virtual") else None, 60)
     home = {"apiVersion": "v1", "kind": "Namespace"}
     wait_until(lambda: "home left" if api.exists(home, None, "sim-arena") else None, 60)
+
+
+@pytest.fixture
+def faulty(
+    control_plane: ControlPlane,
+    prepared: Api,  # noqa: ARG001 - fixtures cannot be marked
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[FaultyServer]:
+    """The prepared cluster behind a proxy with faults."""
+    with FaultyServer(control_plane, tmp_path) as server:
+        monkeypatch.setenv("KUBECONFIG", str(server.kubeconfig))
+        yield server
+        server.away = False
+        server.busy = server.gone = 0
 
 
 @pytest.fixture
@@ -102,22 +121,59 @@ def namespaces(api: Api, run: str | None = None) -> list[Json]:
     return api.list("/api/v1/namespaces", selector)
 
 
+def going(api: Api) -> str | None:
+    """The namespaces that other tests left on their way out: they are part of no comparison."""
+    found = api.list("/api/v1/namespaces")
+    names = [one["metadata"]["name"] for one in found if "deletionTimestamp" in one["metadata"]]
+    return f"on their way out: {', '.join(names)}" if names else None
+
+
 def untouched(api: Api) -> dict[str, str]:
-    """Versions of everything that no run made, to see whether anything of it was changed."""
+    """Versions of everything that no run made, to see whether anything of it was changed.
+
+    But for the authority's certificate, which a controller puts into each namespace in its time.
+    """
     found: dict[str, str] = {}
     for path in ("/api/v1/namespaces", "/apis/apps/v1/deployments", "/api/v1/configmaps"):
         for obj in api.list(path):
             labels = obj["metadata"].get("labels") or {}
-            if RUN_LABEL not in labels:
+            if RUN_LABEL not in labels and obj["metadata"]["name"] != "kube-root-ca.crt":
                 name = f"{path} {obj['metadata'].get('namespace')}/{obj['metadata']['name']}"
                 found[name] = obj["metadata"]["resourceVersion"]
     return found
 
 
 def has_lease(api: Api) -> str | None:
-    holder = Lease(api, "kwok").holder()
+    holder = Lease(api, LEASE).holder()
     return None if holder is None else holder.run_id
+
+
+def age_lease(api: Api) -> None:
+    """Let the run that has the cluster look as if it had not been heard of for long."""
+    path = f"/apis/coordination.k8s.io/v1/namespaces/sim-arena/leases/{LEASE}"
+    old = {"spec": {"renewTime": "2001-01-01T00:00:00.000000Z"}}
+    api.request("patch", path, old, content_type="application/merge-patch+json")
 
 
 def as_json(value: object) -> Any:
     return json.loads(json.dumps(value))
+
+
+def hold(client: Api, namespace: str) -> Callable[[], None]:
+    """Keep a namespace from going, by an object with a finalizer; returns what lets it go."""
+    stuck: Json = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": "stuck",
+            "namespace": namespace,
+            "finalizers": ["test.sim-arena.io/stuck"],
+        },
+    }
+    client.create(stuck)
+
+    def release() -> None:
+        path, patch = client.path(stuck, namespace, "stuck"), {"metadata": {"finalizers": None}}
+        client.request("patch", path, patch, content_type="application/merge-patch+json")
+
+    return release

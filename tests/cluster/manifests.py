@@ -74,3 +74,31 @@ def make_trace(
         "index": index,
         "pod_lifecycles": {owner: {1: runs} for owner, runs in (lifecycles or {}).items()},
     }
+
+
+def custom_kind(version: str, kind: str, plural: str, scope: str = "Namespaced") -> Json:
+    """The definition of a kind whose objects may have any fields.
+
+    Args:
+        version: such as `example.com/v1`.
+        kind: its name.
+        plural: its name in paths.
+        scope: `Namespaced` or `Cluster`.
+    """
+    group, _, name = version.partition("/")
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    served = {"name": name, "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    metadata: Json = {"name": f"{plural}.{group}"}
+    if group.endswith(".k8s.io"):  # the API server asks for it, for such groups
+        metadata["annotations"] = {"api-approved.kubernetes.io": "unapproved, in a test"}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": metadata,
+        "spec": {
+            "group": group,
+            "scope": scope,
+            "names": {"kind": kind, "plural": plural},
+            "versions": [served],
+        },
+    }

@@ -17,13 +17,13 @@ from types import TracebackType
 from typing import Self
 
 from sim_arena.clusters.kube.api import Api, ApiError, Json
+from sim_arena.clusters.kube.timeline import Step
+from sim_arena.clusters.kube.timeline import timeline as steps
 from sim_arena.clusters.kwok.replay import Clock, workloads
-from sim_arena.clusters.kwok.timeline import Step
-from sim_arena.clusters.kwok.timeline import timeline as steps
+from sim_arena.clusters.kwok.rewriting import Tenant, virtual_namespace, virtual_object
 from sim_arena.nodes import DEFAULT_NODES, Node, parse_nodes
 from tests.cluster.harness import ControlPlane
 from tests.cluster.nodes import add_nodes, remove_nodes
-from tests.cluster.rewrite import Simulation, virtual_namespace, virtual_object
 from tests.cluster.settle import Settler, timers
 from tests.cluster.state import (
     WORKLOAD_KINDS,
@@ -92,7 +92,7 @@ class Replay:
         self._genealogy = Genealogy()
         self._namespaces: set[str] = set()
         self._cluster_objects: list[Json] = []
-        self._simulation: Simulation | None = None
+        self._tenant: Tenant | None = None
         self._webhook: PodWebhook | None = None
 
     def __enter__(self) -> Self:
@@ -196,10 +196,10 @@ class Replay:
         original = obj["metadata"].get("namespace") or "default"
         obj = {**obj, "metadata": {**obj["metadata"], "namespace": original}}
         self._make_namespace(original)
-        if self._simulation is not None:
+        if self._tenant is not None:
             tracked = gvk(obj) in self.trace["config"]["trackedObjects"]
             paths = pod_spec_template_paths(self.trace, gvk(obj)) if tracked else []
-            obj = virtual_object(self._simulation, obj, paths)
+            obj = virtual_object(self._tenant, obj, paths)
         api.apply(obj)
 
     def _apply_cluster_object(self, obj: Json) -> None:
@@ -221,7 +221,7 @@ class Replay:
         api.delete(obj, self._namespace(metadata.get("namespace") or "default"), name)
 
     def _namespace(self, original: str) -> str:
-        return self._simulation.namespace(original) if self._simulation else original
+        return self._tenant.namespace(original) if self._tenant else original
 
     def _make_namespace(self, original: str) -> None:
         name = self._namespace(original)
@@ -231,8 +231,8 @@ class Replay:
         self._namespaces.add(name)
         if self.plane.api.exists(kind, None, name):
             return
-        if self._simulation is not None:
-            manifest = virtual_namespace(self._simulation, original)
+        if self._tenant is not None:
+            manifest = virtual_namespace(self._tenant, original)
         else:
             manifest = {**kind, "metadata": {"name": name}}
         self.plane.api.create(manifest)
@@ -248,13 +248,13 @@ class Replay:
         root = self.plane.api.create({**_ROOT, "metadata": {"name": name}, "rules": []})
         reference = {**_ROOT, "name": name, "uid": root["metadata"]["uid"]}
         reference["blockOwnerDeletion"] = True
-        self._simulation = Simulation(name, self.options.prefix, reference)
+        self._tenant = Tenant(name, self.options.prefix, reference)
         mutator = PodMutator(
-            self.plane.api, self._simulation, self.trace, self.options.delays, self.options.speed
+            self.plane.api, self._tenant, self.trace, self.options.delays, self.options.speed
         )
         self._webhook = PodWebhook(mutator, self.plane.pki)
         self._make_namespace("probe")
-        self._webhook.start(self._simulation.namespace("probe"))
+        self._webhook.start(self._tenant.namespace("probe"))
 
     def _clean_up(self) -> None:
         """Delete what was made, and wait until all of it is gone."""
@@ -268,8 +268,8 @@ class Replay:
             api.delete({"apiVersion": "v1", "kind": "Namespace"}, None, namespace)
         if self._webhook is not None:
             self._webhook.stop()
-        if self._simulation is not None:
-            api.delete(_ROOT, None, self._simulation.name)
+        if self._tenant is not None:
+            api.delete(_ROOT, None, self._tenant.name)
         remove_nodes(api)
         wait_until(lambda: "nodes left" if api.list("/api/v1/nodes") else None, _CLEAN_S)
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from sim_arena.clusters.kwok.settling import timers, unsettled, waits_for_scheduler
+from sim_arena.clusters.kube.settling import timers, unsettled, waits_for_scheduler
 from tests.cluster.harness import ControlPlane
 from tests.cluster.state import WORKLOAD_KINDS, State, read_state
 

@@ -15,6 +15,8 @@ from tests.cluster.build import MissingBinariesError
 
 VERSION = "2.7.0"
 PROGRAMS = ("sk-ctrl", "sk-driver", "skctl")
+# They wait for most of their time, so it is not worth while to have the compiler optimise them.
+_QUICK = {"CARGO_PROFILE_RELEASE_OPT_LEVEL": "0", "CARGO_PROFILE_RELEASE_DEBUG": "0"}
 
 
 def simkube_folder() -> Path:
@@ -41,7 +43,7 @@ def main() -> int:
         print("expected Rust's cargo in PATH, found none", file=sys.stderr)  # noqa: T201
         return 1
     folder = simkube_folder()
-    environment = os.environ | {"CARGO_TARGET_DIR": str(folder / "target")}
+    environment = os.environ | {"CARGO_TARGET_DIR": str(folder / "target"), **_QUICK}
     for name in PROGRAMS:
         if not (folder / "bin" / name).exists():
             command = ["cargo", "install", name, "--version", VERSION, "--root", str(folder)]

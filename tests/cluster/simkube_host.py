@@ -19,6 +19,7 @@ import yaml
 
 from sim_arena.clusters.kube.api import Api, Json, RefusedError
 from tests.cluster.harness import ControlPlane
+from tests.cluster.manifests import custom_kind
 from tests.cluster.processes import Child, free_ports
 from tests.cluster.waiting import wait_until
 
@@ -58,10 +59,15 @@ class SimKubeHost:
             [self.programs["skctl"], "crd"], capture_output=True, text=True, check=True
         ).stdout
         documents = [one for one in yaml.safe_load_all(crds) if one]
-        for obj in (*documents, _certificate_kind(), *map(_namespace, (NAMESPACE, "monitoring"))):
+        kinds = (
+            custom_kind("cert-manager.io/v1", "Certificate", "certificates"),
+            custom_kind("cert-manager.io/v1", "ClusterIssuer", "clusterissuers", "Cluster"),
+        )
+        for obj in (*documents, *kinds, *map(_namespace, (NAMESPACE, "monitoring"))):
             self.api.apply(obj)
             self._made.append(obj)
         wait_until(self._unknown_kind, _READY_S)
+        self.api.apply({**_ISSUER, "spec": {"selfSigned": {}}})
         self._serve_logs()
         self._make_node()
         self._certificates.mkdir(exist_ok=True)
@@ -149,7 +155,11 @@ class SimKubeHost:
         threading.Thread(target=self._log_server.serve_forever, daemon=True).start()
 
     def _unknown_kind(self) -> str | None:
-        kinds = (("simkube.io/v1", "Simulation"), ("cert-manager.io/v1", "Certificate"))
+        kinds = (
+            ("simkube.io/v1", "Simulation"),
+            ("cert-manager.io/v1", "Certificate"),
+            ("cert-manager.io/v1", "ClusterIssuer"),
+        )
         return next((kind for version, kind in kinds if not self.api.knows(version, kind)), None)
 
     def _make_node(self) -> None:
@@ -275,25 +285,16 @@ class SimKubeHost:
         self.api.request("patch", path, body, content_type="application/merge-patch+json")
 
 
+_ISSUER: Json = {
+    "apiVersion": "cert-manager.io/v1",
+    "kind": "ClusterIssuer",
+    "metadata": {"name": "selfsigned"},
+}
+
+
 def _pod() -> Json:
     return {"apiVersion": "v1", "kind": "Pod"}
 
 
 def _namespace(name: str) -> Json:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-
-
-def _certificate_kind() -> Json:
-    schema: Any = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": "certificates.cert-manager.io"},
-        "spec": {
-            "group": "cert-manager.io",
-            "scope": "Namespaced",
-            "names": {"kind": "Certificate", "plural": "certificates"},
-            "versions": [version],
-        },
-    }

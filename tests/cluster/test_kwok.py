@@ -5,16 +5,17 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sim_arena import verbs
+from sim_arena.clusters.clean import clean
 from sim_arena.clusters.kube.api import Api, RefusedError
-from sim_arena.clusters.kube.lease import Lease
-from sim_arena.clusters.kwok.clean import clean
-from sim_arena.clusters.kwok.preparing import prepare
+from sim_arena.clusters.kube.lease import LEASE, Lease
+from sim_arena.clusters.kwok.preparing import prepare, unprepare
 from sim_arena.episode import play
 from sim_arena.errors import PermanentError, TransientError
 from sim_arena.nodes import parse_nodes
@@ -25,6 +26,7 @@ from tests.cluster.kwok_runs import (
     api,
     demo_spec,
     has_lease,
+    hold,
     kubeconfig,
     make_kwok,
     namespaces,
@@ -32,7 +34,7 @@ from tests.cluster.kwok_runs import (
     untouched,
     web_trace,
 )
-from tests.cluster.manifests import bare_pod, job, make_trace, workload
+from tests.cluster.manifests import bare_pod, custom_kind, job, make_trace, workload
 from tests.cluster.waiting import wait_until
 
 __all__ = ["api", "kubeconfig", "make_kwok", "prepared"]  # fixtures
@@ -100,6 +102,22 @@ def test_a_step_shows_what_the_embedded_cluster_shows_and_leaves_nothing(
     assert namespaces(prepared) == []
     assert has_lease(prepared) is None
     assert untouched(prepared) == before
+
+
+@pytest.mark.usefixtures("prepared")
+def test_refused_pods_are_told_as_the_embedded_cluster_tells_them(make_kwok: MakeSpec) -> None:
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "spec": {"hard": {"pods": "2"}}}
+    quota["metadata"] = {"name": "few", "namespace": "test-ns"}
+    web = workload("Deployment", "web", replicas=3)
+    spec = make_kwok(make_trace((0, [quota], []), (5, [web], [])), speed=1.0, duration=10)
+    seen = step(spec)
+    own = step(spec.model_copy(update={"cluster": "embedded"}))
+    verbs.clean_up(spec.place, "one")
+    assert counts(seen) == counts(own) == (2, 0, 2)
+    assert seen["reasons"] == own["reasons"]
+    assert list(seen["reasons"].values()) == [1]
+    assert "FailedCreate" in seen["events"]
+    assert "FailedCreate" in own["events"]
 
 
 def test_pods_count_by_owner_and_end_when_their_lifecycle_says(
@@ -174,7 +192,7 @@ def test_an_observation_without_the_lease_is_void(prepared: Api, make_kwok: Make
     with pytest.raises(PermanentError, match="to be over, found it open"):
         verbs.observe(simulation)
     verbs.wait(simulation)
-    lease = Lease(prepared, "kwok")
+    lease = Lease(prepared, LEASE)
     lease.release("one")
     lease.acquire("other", {}, 10)
     with pytest.raises(TransientError, match="found that run other has it"):
@@ -286,20 +304,13 @@ def test_a_namespace_that_is_stuck_is_told_and_its_run_shows_nothing_false(
     step(spec)
     [namespace] = namespaces(prepared)
     name = namespace["metadata"]["name"]
-    stuck = {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": "stuck", "namespace": name, "finalizers": ["test.sim-arena.io/stuck"]},
-    }
-    prepared.create(stuck)
+    release = hold(prepared, name)
     with pytest.raises(TransientError, match=rf"Namespace {name} \(.*test.sim-arena.io/stuck"):
         clean(prepared, "one", deadline_s=8)
     other = make_kwok(run_id="two")
     with pytest.raises(PermanentError, match="left, which would take room"):
         verbs.simulate(other, other.trace, 0)
-    patch = {"metadata": {"finalizers": None}}
-    path = prepared.path(stuck, name, "stuck")
-    prepared.request("patch", path, patch, content_type="application/merge-patch+json")
+    release()
     clean(prepared, "one")
     assert namespaces(prepared) == []
 
@@ -329,3 +340,110 @@ def test_what_the_server_refuses_is_told_in_its_words(api: Api) -> None:
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "Not Valid"}}
     with pytest.raises(RefusedError, match=r'Namespace "Not Valid" is invalid: \[metadata.name'):
         api.create(namespace)
+
+
+def test_a_simulation_of_simkubes_is_waited_for_and_waits(
+    prepared: Api, make_kwok: MakeSpec, caplog: pytest.LogCaptureFixture
+) -> None:
+    labels = {"simkube.io/virtual": "true", "simkube.io/simulation": "sk-theirs-driver-abc12"}
+    theirs = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "virtual-theirs"}}
+    prepared.create({**theirs, "metadata": {"name": "virtual-theirs", "labels": labels}})
+    spec = make_kwok(timeout=2.0)
+    with pytest.raises(TransientError, match="used by SimKube's sk-theirs-driver-abc12"):
+        verbs.simulate(spec, spec.trace, 0)
+    assert "waiting for SimKube's sk-theirs" in caplog.text
+    prepared.delete(theirs, None, "virtual-theirs")
+    wait_until(lambda: "there" if prepared.exists(theirs, None, "virtual-theirs") else None, 60)
+    verbs.simulate(spec, spec.trace, 0)
+    other = make_kwok(run_id="two", cluster="simkube", timeout=2.0)
+    with pytest.raises(TransientError, match="used by run one"):
+        verbs.simulate(other, other.trace, 0)
+    verbs.clean_up(spec.place, "one")
+
+
+def test_the_cluster_is_kept_however_long_a_policy_takes(
+    prepared: Api, make_kwok: MakeSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sim_arena.clusters.kube.lease._RENEW_S", 0.2)
+    spec = make_kwok()
+    verbs.simulate(spec, spec.trace, 0)
+
+    def renewed() -> str:
+        holder = Lease(prepared, LEASE).holder()
+        assert holder is not None
+        return holder.renewed
+
+    before = renewed()
+    wait_until(lambda: None if renewed() > before else "not renewed", 10)
+    verbs.clean_up(spec.place, "one")
+    assert has_lease(prepared) is None
+
+
+def test_nodes_of_a_run_that_lives_are_not_taken_away(prepared: Api, make_kwok: MakeSpec) -> None:
+    spec = make_kwok()
+    verbs.simulate(spec, spec.trace, 0)
+    told = "expected no run on the cluster, found run one"
+    with pytest.raises(PermanentError, match=told):
+        prepare(prepared, parse_nodes("1x1cpu,1Gi"))
+    with pytest.raises(PermanentError, match=told):
+        unprepare(prepared)
+    assert len(prepared.list("/api/v1/nodes", "type=virtual")) == 3
+    verbs.clean_up(spec.place, "one")
+
+
+def test_what_an_administrator_has_put_beside_the_lease_stays(
+    prepared: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    account = {"apiVersion": "v1", "kind": "ServiceAccount"}
+    theirs = {**account, "metadata": {"name": "theirs", "namespace": "sim-arena"}}
+    prepared.create(theirs)
+    assert "namespace sim-arena" not in unprepare(prepared)
+    assert "the namespace sim-arena stays, as it has theirs of others" in caplog.text
+    assert prepared.exists(account, "sim-arena", "theirs")
+    prepared.delete(account, "sim-arena", "theirs")
+
+
+@pytest.fixture
+def stages(prepared: Api) -> Iterator[str]:
+    """The cluster with KWOK's kind for Stages; returns their path."""
+    version = "kwok.x-k8s.io/v1alpha1"
+    kind = custom_kind(version, "Stage", "stages", "Cluster")
+    prepared.create(kind)
+    wait_until(lambda: None if prepared.knows(version, "Stage") else "not served", 30)
+    yield f"/apis/{version}/stages"
+    prepared.delete(kind, None, kind["metadata"]["name"])
+    wait_until(lambda: "still served" if prepared.knows(version, "Stage") else None, 60)
+
+
+@pytest.mark.full  # a kind that comes and goes keeps the namespaces' controller busy
+def test_stages_of_somebody_else_are_not_taken_for_ours(
+    prepared: Api, stages: str, make_kwok: MakeSpec
+) -> None:
+    """KWOK's own fast Stage of this name ends pods of Jobs at once."""
+
+    def failed() -> list[str]:
+        return [check.found for check in verbs.preflight(make_kwok()) if not check.ok]
+
+    theirs = {"resourceRef": {"apiGroup": "v1", "kind": "Pod"}, "selector": {}, "next": {}}
+    stage = {"apiVersion": "kwok.x-k8s.io/v1alpha1", "kind": "Stage", "spec": theirs}
+    prepared.create({**stage, "metadata": {"name": "pod-complete"}})
+    done = prepare(prepared, parse_nodes(NODES))
+    assert "stage pod-complete left: it is not ours; --replace-stages replaces it" in done
+    [found] = failed()
+    assert "made otherwise by somebody else: pod-complete;" in found
+    prepare(prepared, parse_nodes(NODES), replace_stages=True)
+    assert failed() == []
+    assert len(prepared.list(stages)) == 6
+
+
+def test_pods_of_a_kind_that_is_not_tracked_go_to_virtual_nodes_too(
+    prepared: Api, make_kwok: MakeSpec
+) -> None:
+    trace = web_trace()
+    del trace["config"]["trackedObjects"]["apps/v1.Deployment"]
+    spec = make_kwok(trace)
+    assert counts(step(spec)) == (2, 0, 2)
+    [namespace] = namespaces(prepared)
+    pods = prepared.list(f"/api/v1/namespaces/{namespace['metadata']['name']}/pods")
+    assert [pod["spec"]["nodeSelector"] for pod in pods] == [{"type": "virtual"}] * 2
+    verbs.clean_up(spec.place, "one")

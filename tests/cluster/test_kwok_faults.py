@@ -1,48 +1,35 @@
 """The kwok cluster on a bad day: nothing false is recorded, and nothing is left."""
 
+import re
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from sim_arena import verbs
 from sim_arena.clusters.kube.api import Api, AwayError
 from sim_arena.clusters.kube.mirror import Collection, Mirror
+from sim_arena.clusters.kube.objects import COLLECTIONS
 from tests.cluster.faulty import FaultyServer
 from tests.cluster.harness import ControlPlane
 from tests.cluster.kwok_runs import (
     MakeSpec,
     api,
+    faulty,
     kubeconfig,
     make_kwok,
     namespaces,
     prepared,
     web_trace,
 )
+from tests.cluster.manifests import make_trace, workload
 from tests.cluster.test_kwok import counts, step
 from tests.cluster.waiting import wait_until
 
-__all__ = ["api", "kubeconfig", "make_kwok", "prepared"]  # fixtures
+__all__ = ["api", "faulty", "kubeconfig", "make_kwok", "prepared"]  # fixtures
 
 pytestmark = pytest.mark.cluster
 
 CONFIG = {"apiVersion": "v1", "kind": "ConfigMap"}
-
-
-@pytest.fixture
-def faulty(
-    control_plane: ControlPlane,
-    prepared: Api,  # noqa: ARG001 - fixtures cannot be marked
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[FaultyServer]:
-    """The prepared cluster behind a proxy with faults."""
-    with FaultyServer(control_plane, tmp_path) as server:
-        monkeypatch.setenv("KUBECONFIG", str(server.kubeconfig))
-        yield server
-        server.away = False
-        server.busy = server.gone = 0
 
 
 def config_map(name: str) -> dict[str, object]:
@@ -87,17 +74,39 @@ def test_a_watch_that_breaks_or_is_too_old_misses_nothing(
         wait_until(lambda: None if names(mirror) == {"first", "second"} else "not seen", 20)
         prepared.delete(CONFIG, "sim-arena", "first")
         wait_until(lambda: None if names(mirror) == {"second"} else "not seen", 20)
+        prepared.delete(CONFIG, "sim-arena", "second")
         wait_until(mirror.behind, 20)
     assert faulty.gone == 0
+
+
+def test_a_copy_is_behind_until_it_shows_what_was_written(prepared: Api) -> None:
+    path = "/api/v1/namespaces/sim-arena/configmaps"
+    with Mirror(prepared, [Collection("ConfigMap", path)]) as mirror:
+        mirror.wait_for_lists()
+        for number in range(20):
+            written = prepared.create(config_map(f"map-{number}"))
+            mirror.wrote(written)
+            wait_until(mirror.behind, 20)
+            assert f"map-{number}" in names(mirror)
+            prepared.delete(CONFIG, "sim-arena", f"map-{number}")
+            mirror.deleted("ConfigMap", "sim-arena", f"map-{number}")
+            wait_until(mirror.behind, 20)
+            assert f"map-{number}" not in names(mirror)
+        to_come = str(int(written["metadata"]["resourceVersion"]) + 1_000_000)
+        written["metadata"]["resourceVersion"] = to_come
+        mirror.wrote(written)
+        assert "has not come to what was done to ConfigMap sim-arena/map-19" in str(mirror.behind())
 
 
 def test_a_step_survives_a_bad_day(
     faulty: FaultyServer, prepared: Api, make_kwok: MakeSpec
 ) -> None:
-    spec = make_kwok(web_trace("7", replicas=8), speed=2.0)
+    """An event is due while the server is away: it comes late, and the step says so."""
+    larger, smaller = (workload("Deployment", "web", "7", replicas=n) for n in (8, 7))
+    spec = make_kwok(make_trace((0, [larger], []), (18, [smaller], [])), speed=2.0)
     simulation = verbs.simulate(spec, spec.trace, 0)
     faulty.busy, faulty.gone = 3, 2
-    found: list[object] = []
+    found: list[list[str]] = []
     waiting = threading.Thread(target=lambda: found.append(verbs.wait(simulation)))
     waiting.start()
     wait_until(lambda: None if namespaces(prepared, "one") else "nothing made", 60)
@@ -106,8 +115,9 @@ def test_a_step_survives_a_bad_day(
     away = threading.Timer(20.0, lambda: setattr(faulty, "away", False))
     away.start()
     waiting.join(120)
-    assert found == [[]]
-    assert counts(verbs.observe(simulation)) == (6, 2, 8)
+    [[late]] = found
+    assert re.match(r"events came up to 1\d s late", late)
+    assert counts(verbs.observe(simulation)) == (6, 1, 7)
     verbs.clean_up(spec.place, "one")
     assert namespaces(prepared) == []
 
@@ -130,6 +140,7 @@ def test_what_cannot_be_read_is_no_observation(
     assert namespaces(prepared) == []
 
 
+@pytest.mark.full  # the controllers' watches come back after up to half a minute
 def test_a_killed_api_server_that_comes_back_changes_nothing(
     control_plane: ControlPlane, prepared: Api, make_kwok: MakeSpec
 ) -> None:
@@ -146,3 +157,19 @@ def test_a_killed_api_server_that_comes_back_changes_nothing(
     assert namespaces(prepared) == []
     assert counts(step(spec)) == (2, 0, 2)
     verbs.clean_up(spec.place, "one")
+
+
+@pytest.mark.full  # the controllers' watches come back after up to half a minute
+def test_an_api_server_that_is_killed_in_the_middle_of_each_verb_changes_nothing(
+    faulty: FaultyServer, prepared: Api, make_kwok: MakeSpec
+) -> None:
+    spec = make_kwok(web_trace("7", replicas=8))
+    with faulty.killed_at(2, 4.0):
+        simulation = verbs.simulate(spec, spec.trace, 0)
+    with faulty.killed_at(len(COLLECTIONS) + 6, 4.0):  # it has listed all, and is applying
+        verbs.wait(simulation)
+    with faulty.killed_at(3, 4.0):
+        assert counts(verbs.observe(simulation)) == (6, 2, 8)
+    with faulty.killed_at(4, 4.0):
+        verbs.clean_up(spec.place, "one")
+    assert namespaces(prepared) == []

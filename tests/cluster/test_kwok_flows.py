@@ -45,7 +45,8 @@ def test_a_flow_takes_its_turn_and_shows_what_the_preflight_found(
     assert "web is healthy" in str(state.message)
     with get_client(sync_client=True) as client:
         limit = client.read_global_concurrency_limit_by_name(limit_name("kwok"))
-        wanted = {"artifacts": {"key": {"any_": ["preflight"]}}}
+        own = {"any_": [str(state.state_details.flow_run_id)]}
+        wanted = {"artifacts": {"key": {"any_": ["preflight"]}, "flow_run_id": own}}
         [shown] = client.request("POST", "/artifacts/filter", json=wanted).json()
     assert (limit.limit, limit.active_slots) == (1, 0)
     assert "Kubernetes v1.36.3" in shown["data"]

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from sim_arena import verbs
+from sim_arena.clusters.clean import clean
 from sim_arena.clusters.kube.api import Api, Json
 from sim_arena.clusters.kube.permissions import Need
 from sim_arena.clusters.kwok.permissions import RUNNING
@@ -17,6 +18,7 @@ from sim_arena.errors import PermanentError
 from tests.cluster.harness import ControlPlane
 from tests.cluster.kwok_runs import (
     MakeSpec,
+    age_lease,
     api,
     has_lease,
     kubeconfig,
@@ -24,6 +26,7 @@ from tests.cluster.kwok_runs import (
     namespaces,
     prepared,
 )
+from tests.cluster.manifests import NAMESPACE, make_trace, workload
 from tests.cluster.simkube_runs import left, make_simkube, simkube, simkube_host
 
 __all__ = ["api", "kubeconfig", "make_kwok", "make_simkube", "prepared", "simkube", "simkube_host"]
@@ -120,6 +123,63 @@ def test_what_is_not_permitted_is_named_and_nothing_is_begun(
     assert told in str(refused.value)
     assert "have an administrator apply deploy/kwok-rbac.yaml" in str(refused.value)
     assert namespaces(prepared) == []
+
+
+@pytest.mark.cluster
+def test_what_a_trace_applies_beside_workloads_has_to_be_permitted_too(
+    account: UseAccount, prepared: Api, make_kwok: MakeSpec
+) -> None:
+    config: Json = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}}
+    config["metadata"]["namespace"] = NAMESPACE
+    widget = {**config, "apiVersion": "example.com/v1", "kind": "Widget"}
+    node: Json = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "late"}}
+
+    def found(*events: tuple[int, list[Json], list[Json]]) -> str:
+        trace = make_trace((0, [workload("Deployment", "web")], []), *events)
+        [lacking] = [check for check in verbs.preflight(make_kwok(trace)) if not check.ok]
+        return lacking.found
+
+    account()
+    assert found((1, [config], [])) == "not permitted: create, patch configmaps"
+    deleted = (1, [config], []), (2, [], [config])
+    assert found(*deleted) == "not permitted: create, delete, patch configmaps"
+    assert found((1, [widget], [])) == "the cluster has no kind Widget in example.com/v1"
+    told = "objects without a namespace are not replayed: Node in v1"
+    assert found((1, [node], [])) == told
+    # What comes after the window is not played.
+    late = make_trace((0, [workload("Deployment", "web")], []), (9999, [config, node], []))
+    assert all(check.ok for check in verbs.preflight(make_kwok(late)))
+    more = role(objects())
+    more["rules"].append(
+        {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create", "delete", "patch"]}
+    )
+    prepared.apply(more, force=True)
+    trace = make_trace((0, [workload("Deployment", "web"), config], []), deleted[1])
+    assert play(make_kwok(trace, target=1)).success
+    assert namespaces(prepared) == []
+
+
+@pytest.mark.cluster
+@pytest.mark.usefixtures("simkube")  # with its kinds there is more to look at
+@pytest.mark.parametrize("manifest", ["kwok-rbac.yaml", "simkube-rbac.yaml"])
+def test_what_is_left_can_be_cleaned_by_the_account_that_left_it(
+    account: UseAccount,
+    prepared: Api,
+    manifest: str,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> None:
+    make = request.getfixturevalue(f"make_{manifest.partition('-')[0]}")
+    spec = make(allow_real_nodes=True)
+    account()
+    simulation = verbs.simulate(spec, spec.trace, 0)
+    verbs.wait(simulation)
+    age_lease(prepared)
+    own = Api.from_kubeconfig()
+    assert clean(own, trace_store=str(tmp_path / "store")) != []
+    own.close()
+    assert (left(prepared), namespaces(prepared), has_lease(prepared)) == ([], [], None)
+    assert [*tmp_path.glob("store/*")] == []
 
 
 @pytest.mark.cluster

@@ -2,11 +2,11 @@
 
 import copy
 
+from sim_arena.clusters.kwok.rewriting import Tenant, virtual_namespace, virtual_object
 from tests.cluster.manifests import bare_pod, workload
-from tests.cluster.rewrite import Simulation, virtual_namespace, virtual_object
 
 ROOT = {"apiVersion": "v1", "kind": "Root", "name": "root", "uid": "1"}
-SIMULATION = Simulation("sim", "virtual", ROOT)
+SIMULATION = Tenant("sim", "virtual", ROOT)
 TOLERATION = {"key": "kwok-provider", "operator": "Exists", "effect": "NoSchedule"}
 
 

@@ -13,22 +13,26 @@ import pytest
 
 from results.store import store_at
 from sim_arena import verbs
+from sim_arena.clusters.clean import clean
 from sim_arena.clusters.kube.api import Api, Json
 from sim_arena.clusters.kube.ownership import prefix_of, run_labels
-from sim_arena.clusters.kwok.clean import clean
+from sim_arena.clusters.kube.simkube_objects import SIMULATION, state_of
 from sim_arena.clusters.simkube.settings import SimKubeSettings
 from sim_arena.clusters.simkube.simulation import (
-    HEARD,
-    SIMULATION,
     create_simulation,
     manifest,
     namespaces_of,
-    state_of,
 )
+from sim_arena.clusters.simkube.traces import place
 from sim_arena.errors import PermanentError, TransientError
+from tests.cluster.faulty import FaultyServer
 from tests.cluster.kwok_runs import (
     MakeSpec,
+    age_lease,
     api,
+    faulty,
+    has_lease,
+    hold,
     kubeconfig,
     make_kwok,
     namespaces,
@@ -41,15 +45,14 @@ from tests.cluster.simkube_host import SimKubeHost
 from tests.cluster.simkube_runs import left, make_simkube, simkube, simkube_host, simulations
 from tests.cluster.test_kwok import PLAY, counts, step
 from tests.cluster.waiting import wait_until
-from tests.flows.test_sweep_scale import s3
 
 __all__ = [
     "api",
+    "faulty",
     "kubeconfig",
     "make_kwok",
     "make_simkube",
     "prepared",
-    "s3",
     "simkube",
     "simkube_host",
 ]
@@ -201,7 +204,7 @@ def test_somebody_elses_simulation_is_waited_for_by_name_and_not_touched(
 
 
 def test_namespaces_of_somebody_else_are_not_written_into(
-    prepared: Api, make_simkube: MakeSpec
+    prepared: Api, make_simkube: MakeSpec, tmp_path: Path
 ) -> None:
     theirs = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop-web"}}
     prepared.create(theirs)
@@ -209,10 +212,41 @@ def test_namespaces_of_somebody_else_are_not_written_into(
     try:
         with pytest.raises(PermanentError, match="SimKube would write into them"):
             verbs.simulate(spec, spec.trace, 0)
+        assert list((tmp_path / "store").iterdir()) == []
         verbs.clean_up(spec.place, "one")
         assert prepared.exists(theirs, None, "shop-web")
     finally:
         prepared.delete(theirs, None, "shop-web")
+
+
+def test_a_run_on_kwok_waits_for_a_simulation_that_has_no_pods_yet(
+    prepared: Api, simkube: SimKubeHost, make_kwok: MakeSpec, caplog: pytest.LogCaptureFixture
+) -> None:
+    simkube.stop_controller()
+    nowhere = ("theirs", "file:///nowhere.sktrace", 600, "simkube")
+    create_simulation(*nowhere, api=prepared, settings=SimKubeSettings())
+    spec = make_kwok(timeout=2.0)
+    with pytest.raises(TransientError, match="found it used by SimKube's theirs"):
+        verbs.simulate(spec, spec.trace, 0)
+    assert "waiting for SimKube's theirs" in caplog.text
+    assert has_lease(prepared) is None
+    prepared.delete(SIMULATION, None, "theirs")
+
+
+def test_a_run_on_kwok_gets_the_cluster_when_one_on_simkube_is_gone_from_it(
+    prepared: Api, make_simkube: MakeSpec, make_kwok: MakeSpec
+) -> None:
+    first, second = make_simkube(), make_kwok(run_id="two", allow_real_nodes=True)
+    assert counts(step(first)) == (2, 0, 2)
+    found: list[object] = []
+    waiting = threading.Thread(target=lambda: found.append(step(second)))
+    waiting.start()
+    assert not found
+    verbs.clean_up(first.place, "one")
+    assert left(prepared) == []
+    waiting.join(120)
+    assert counts(found[0]) == (2, 0, 2)
+    verbs.clean_up(second.place, "two")
 
 
 def test_what_a_killed_process_left_is_cleaned_and_nothing_else(
@@ -232,7 +266,7 @@ def test_what_a_killed_process_left_is_cleaned_and_nothing_else(
         process.kill()
         process.communicate()
     assert clean(prepared) == []  # it may be alive for a minute: it is left alone
-    patch(prepared, name, {"metadata": {"annotations": {HEARD: "2001-01-01T00:00:00Z"}}})
+    age_lease(prepared)
     checks = verbs.preflight(make_simkube(run_id="two"))
     [check] = [one for one in checks if one.name == "cluster leftovers"]
     assert "left by one" in check.found
@@ -241,6 +275,18 @@ def test_what_a_killed_process_left_is_cleaned_and_nothing_else(
     assert namespaces(prepared) == []
     assert list((tmp_path / "store").iterdir()) == []
     assert untouched(prepared) == before
+
+
+def test_a_trace_whose_simulation_was_never_made_is_cleaned_with_its_run(
+    prepared: Api, tmp_path: Path
+) -> None:
+    settings = SimKubeSettings(trace_store=str(tmp_path))
+    for run in ("one", "other"):
+        place(web_trace(), run, prefix_of(f"{run}-0-0"), settings)
+    removed = clean(prepared, "one", trace_store=str(tmp_path))
+    [kept] = [path.name for path in tmp_path.iterdir()]
+    assert removed == [f"trace {prefix_of('one')}.{prefix_of('one-0-0')}.sktrace"]
+    assert kept == f"{prefix_of('other')}.{prefix_of('other-0-0')}.sktrace"
 
 
 @pytest.mark.full
@@ -302,18 +348,11 @@ def test_a_namespace_that_is_stuck_is_told_and_found_again(
     step(spec)
     [namespace] = namespaces_of(prepared, prefix_of("one-0-0"))
     name = namespace["metadata"]["name"]
-    stuck = {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": "stuck", "namespace": name, "finalizers": ["test.sim-arena.io/stuck"]},
-    }
-    prepared.create(stuck)
+    release = hold(prepared, name)
     with pytest.raises(TransientError, match=rf"Namespace {name} \(.*test.sim-arena.io/stuck"):
         clean(prepared, "one", deadline_s=20)
-    body: dict[str, Any] = {"metadata": {"finalizers": None}}
-    path = prepared.path(stuck, name, "stuck")
-    prepared.request("patch", path, body, content_type=_MERGE)
-    clean(prepared)  # the run has no Simulation and no lease any more: it is dead
+    release()
+    clean(prepared)  # the run has no lease any more: it is dead
     assert left(prepared) == []
 
 
@@ -332,6 +371,24 @@ def test_a_killed_api_server_that_comes_back_shows_nothing_false(
     with control_plane.server_away(4.0):
         assert counts(verbs.observe(simulation)) == (6, 2, 8)
     with control_plane.server_away(4.0):
+        verbs.clean_up(spec.place, "one")
+    assert left(prepared) == []
+
+
+@pytest.mark.full
+def test_an_api_server_that_is_killed_in_the_middle_of_each_verb_shows_nothing_false(
+    prepared: Api, make_simkube: MakeSpec, faulty: FaultyServer
+) -> None:
+    spec = make_simkube(web_trace("7", replicas=8), duration=40, simkube={"margin": 60})
+    with faulty.killed_at(2, 4.0):
+        simulation = verbs.simulate(spec, spec.trace, 0)
+    name = prefix_of("one-0-0")
+    wait_until(lambda: None if namespaces_of(prepared, name) else "nothing made", 90)
+    with faulty.killed_at(6, 4.0):
+        verbs.wait(simulation)
+    with faulty.killed_at(3, 4.0):
+        assert counts(verbs.observe(simulation)) == (6, 2, 8)
+    with faulty.killed_at(4, 4.0):
         verbs.clean_up(spec.place, "one")
     assert left(prepared) == []
 
@@ -362,7 +419,7 @@ def test_a_trace_is_handed_over_in_an_object_store(
     store = store_at(s3)
     try:
         simulation = verbs.simulate(spec, spec.trace, 0)
-        assert store.list() == [f"{prefix_of('one-0-0')}.sktrace"]
+        assert store.list() == [f"{prefix_of('one')}.{prefix_of('one-0-0')}.sktrace"]
         assert verbs.wait(simulation) == []
         assert counts(verbs.observe(simulation)) == (2, 0, 2)
         [namespace] = namespaces_of(prepared, prefix_of("one-0-0"))

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from sim_arena import verbs
+from sim_arena.clusters import Simulation
 from sim_arena.clusters.kube.api import Api, Json
+from sim_arena.spec import EpisodeSpec
 from tests.cluster.kwok_runs import (
     MakeSpec,
     api,
@@ -15,6 +17,7 @@ from tests.cluster.kwok_runs import (
     prepared,
     web_trace,
 )
+from tests.cluster.manifests import custom_kind
 from tests.cluster.waiting import wait_until
 
 __all__ = ["api", "kubeconfig", "make_kwok", "prepared"]  # fixtures
@@ -28,27 +31,7 @@ METRICS: Json = {"apiVersion": f"{GROUP}/v1beta1", "kind": "PodMetrics"}
 @pytest.fixture
 def metrics(api: Api) -> Iterator[Api]:
     """The metrics API, served from objects that a test writes: no metrics-server runs here."""
-    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    version = {
-        "name": "v1beta1",
-        "served": True,
-        "storage": True,
-        "schema": {"openAPIV3Schema": schema},
-    }
-    kind: Json = {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {
-            "name": f"pods.{GROUP}",
-            "annotations": {"api-approved.kubernetes.io": "unapproved, in the place of a server"},
-        },
-        "spec": {
-            "group": GROUP,
-            "scope": "Namespaced",
-            "names": {"kind": "PodMetrics", "plural": "pods"},
-            "versions": [version],
-        },
-    }
+    kind = custom_kind(METRICS["apiVersion"], METRICS["kind"], "pods")
     name = kind["metadata"]["name"]
     api.create(kind)
     known = ("PodMetrics", METRICS["apiVersion"])
@@ -62,15 +45,20 @@ def groups(client: Api) -> set[str]:
     return {one["name"] for one in client.request("get", "/apis")["groups"]}
 
 
+def played(api: Api, spec: EpisodeSpec) -> tuple[Simulation, str]:
+    """A simulation at the end of its window, and the only namespace that it made."""
+    simulation = verbs.simulate(spec, spec.trace, 0)
+    verbs.wait(simulation)
+    [namespace] = namespaces(api)
+    return simulation, namespace["metadata"]["name"]
+
+
 @pytest.mark.full  # a kind that comes and goes keeps the namespaces' controller busy
 @pytest.mark.usefixtures("metrics", "prepared")
 def test_what_the_metrics_api_says_is_what_the_pods_use(api: Api, make_kwok: MakeSpec) -> None:
     spec = make_kwok(web_trace(replicas=3), target=3)
-    simulation = verbs.simulate(spec, spec.trace, 0)
-    verbs.wait(simulation)
+    simulation, where = played(api, spec)
     before = verbs.observe(simulation)
-    [namespace] = namespaces(api)
-    where = namespace["metadata"]["name"]
     pods = api.list(f"/api/v1/namespaces/{where}/pods")
     for pod, cpu, memory in zip(pods[:2], ("250m", "350m"), ("100Mi", "300Mi"), strict=True):
         used = {"name": "main", "usage": {"cpu": cpu, "memory": memory}}
@@ -82,3 +70,30 @@ def test_what_the_metrics_api_says_is_what_the_pods_use(api: Api, make_kwok: Mak
     assert (unknown["cpu_usage"], unknown["memory_usage"]) == (None, None)
     # The mean of those pods of which anything is known.
     assert (container["cpu_usage"], container["memory_usage"]) == (300, 200 << 20)
+
+
+@pytest.mark.usefixtures("prepared")
+def test_a_container_that_was_killed_says_so(api: Api, make_kwok: MakeSpec) -> None:
+    """KWOK kills nothing: the status is written as a kubelet would, and read through the API."""
+    spec = make_kwok(web_trace(replicas=2), target=2)
+    simulation, where = played(api, spec)
+    before = verbs.observe(simulation)
+    pods = f"/api/v1/namespaces/{where}/pods"
+    for pod, ended in zip(api.list(pods), ("OOMKilled", None), strict=True):
+        [status] = pod["status"]["containerStatuses"]
+        last = {"exitCode": 137, "reason": ended} if ended else {"exitCode": 3}
+        status |= {"restartCount": 2, "lastState": {"terminated": last}}
+        patch = {"status": {"containerStatuses": [status]}}
+        api.request(
+            "patch",
+            f"{pods}/{pod['metadata']['name']}/status",
+            patch,
+            content_type="application/merge-patch+json",
+        )
+    after = verbs.observe(simulation)
+    verbs.clean_up(spec.place, "one")
+    [unknown], [container] = before["containers"] or [], after["containers"] or []
+    assert (unknown["oom_killed"], unknown["last_terminations"]) == (None, [])
+    assert container["last_terminations"] == ["OOMKilled", "exit code 3"]
+    assert (container["restarts"], container["oom_killed"]) == (4, 1)
+    assert (after["restarts"], after["oom_killed"]) == (4, 1)

@@ -16,9 +16,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
 from sim_arena.clusters.kube.api import Api, ApiError, Json
+from sim_arena.clusters.kube.simkube_objects import ORIGINAL_NAMESPACE, SIMKUBE_LABEL
 from sim_arena.clusters.kwok.lifecycles import stable_spec
+from sim_arena.clusters.kwok.rewriting import TOLERATION, Tenant
 from tests.cluster.pki import Pki
-from tests.cluster.rewrite import ORIGINAL_NAMESPACE, SIMULATION_LABEL, TOLERATION, Simulation
 from tests.cluster.waiting import wait_until
 from traces import Trace, object_hash
 
@@ -64,10 +65,10 @@ class PodMutator:
     """What the webhook answers: a list of JSON patch operations for a pod."""
 
     def __init__(
-        self, api: Api, simulation: Simulation, trace: Trace, delays: Delays, speed: float
+        self, api: Api, tenant: Tenant, trace: Trace, delays: Delays, speed: float
     ) -> None:
         self.api = api
-        self.simulation = simulation
+        self.tenant = tenant
         self.trace = trace
         self.delays = delays
         self.speed = speed
@@ -85,7 +86,7 @@ class PodMutator:
         hash_, sequence = self._identify(pod, annotations, dry_run=bool(request.get("dryRun")))
         operations: list[Json] = []
         if request["operation"] == "CREATE":
-            labels[SIMULATION_LABEL] = self.simulation.name
+            labels[SIMKUBE_LABEL] = self.tenant.name
             annotations |= {HASH: str(hash_), SEQUENCE: str(sequence)}
             annotations |= self.delays.annotations()
             operations += _placement(pod["spec"])
@@ -176,7 +177,7 @@ class PodWebhook:
 
     def __init__(self, mutator: PodMutator, pki: Pki) -> None:
         self.mutator = mutator
-        self.name = f"sk-{mutator.simulation.prefix}-mutatepods"
+        self.name = f"sk-{mutator.tenant.prefix}-mutatepods"
         self._pki = pki
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(pki.certificate, pki.key)
@@ -216,7 +217,7 @@ class PodWebhook:
         return "the API server does not call the webhook yet"
 
     def _configuration(self) -> Json:
-        prefix = self.mutator.simulation.prefix
+        prefix = self.mutator.tenant.prefix
         authority = base64.b64encode(self._pki.authority.read_bytes()).decode()
         port = self._server.server_address[1]
         rule = {

@@ -51,6 +51,15 @@ def test_creating_and_deleting_again_changes_nothing(simulation: clusters.Simula
     assert not cluster._simulations
 
 
+def test_another_simulation_of_the_same_name_is_not_taken_for_it(
+    simulation: clusters.Simulation,
+) -> None:
+    cluster = EmbeddedCluster()
+    other: clusters.Simulation = {**simulation, "nodes": "1x64cpu,256Gi"}
+    seen = [cluster.observe(one)["allocatable_cpu"] for one in (simulation, other, simulation)]
+    assert seen[0] == seen[2] != seen[1] == 64_000
+
+
 def test_clean_up_removes_the_run_s_own_and_nothing_else(simulation: clusters.Simulation) -> None:
     cluster = EmbeddedCluster()
     other: Any = simulation | {"name": "two-0-0", "run_id": "two"}

@@ -148,6 +148,20 @@ def test_what_is_filled_in_must_fit_the_whole_pod() -> None:
     assert status(simulation).refused == {text: 2}
 
 
+def test_no_filled_in_limit_may_be_above_the_whole_pods() -> None:
+    # The same, validatePodResourceConsistency; seen of a real API server.
+    whole = template(container(), resources={"limits": {"cpu": "4m"}})
+    limits = limit_range({"defaultRequest": {"cpu": "50m"}, "default": {"cpu": "4"}})
+    simulation = play((0, [limits, deployment(whole, 2)]), nodes=nodes(1))
+    text = (
+        'invalid: [spec.resources.requests[cpu]: Invalid value: "4m": '
+        "must be greater than or equal to aggregate container requests of 50m, "
+        'spec.resources.containers[0][cpu].limits: Invalid value: "4": '
+        "must be less than or equal to pod limits of 4m]"
+    )
+    assert status(simulation).refused == {text: 2}
+
+
 def test_a_change_lets_the_controller_succeed() -> None:
     strict, mild = limit_range({"max": {"cpu": "1"}}), limit_range({"max": {"cpu": "9"}})
     events: Any = (0, [strict, deployment(template(container("2")))]), (3, [mild])

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pytest
 
 from sim_arena.engine import Batch, Parameters, compile_trace
 from sim_arena.nodes import parse_nodes
@@ -39,6 +40,21 @@ def trace(*events: list[dict[str, Any]]) -> Trace:
     }
 
 
+def of_kind(kind: str, name: str, count: int) -> dict[str, Any]:
+    """A workload of any kind whose pods request 1 CPU."""
+    made = deployment(name, "1", count)
+    made["kind"] = kind
+    if kind == "StatefulSet":
+        made["spec"] |= {"serviceName": name, "podManagementPolicy": "Parallel"}
+    elif kind == "DaemonSet":
+        del made["spec"]["replicas"]
+    elif kind == "Job":
+        made["apiVersion"] = "batch/v1"
+        made["spec"] = {"parallelism": count, "template": made["spec"]["template"]}
+        made["spec"]["template"]["spec"]["restartPolicy"] = "Never"
+    return made
+
+
 def ready(played: Trace, nodes: str) -> set[tuple[int, ...]]:
     program = compile_trace(played, parse_nodes(nodes), Parameters(duration=60))
     batch = Batch([program] * len(SEEDS), list(SEEDS))
@@ -51,6 +67,20 @@ def test_deployments_of_one_event_share_what_there_is_in_many_ways() -> None:
     assert {sum(counts) for counts in seen} == {8}
     # The first one can be done before the second is there, and can be overtaken.
     assert {a for a, _ in seen} >= {4, 5, 6, 7, 8}
+
+
+@pytest.mark.parametrize("kind", ["ReplicaSet", "StatefulSet", "DaemonSet", "Job"])
+def test_controllers_take_turns_in_using_up_a_quota(kind: str) -> None:
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "q", "namespace": "shop"},
+        "spec": {"hard": {"pods": "6"}},
+    }
+    both = [quota, of_kind(kind, "a", 6), deployment("b", "1", 6)]
+    seen = ready(trace(both), "6x2cpu,32Gi")
+    assert {sum(counts) for counts in seen} == {6}
+    assert {a for a, _ in seen} >= {2, 3, 4}
 
 
 def test_the_earlier_event_comes_first() -> None:

@@ -190,3 +190,10 @@ def test_a_policy_of_never_waits() -> None:
     (reason,) = status(simulation, "high").reasons
     assert reason.endswith("preemption: not eligible due to preemptionPolicy=Never.")
     assert status(simulation, "low").ready == 1
+
+
+def test_a_bare_pod_that_was_preempted_is_made_again_when_it_is_applied_again() -> None:
+    low = bare_pod(template(container("3"), priority=0), "low")
+    high = bare_pod(template(container("3"), priority=9), "high")
+    simulation = play((0, [low]), (10, [high]), (20, [low]), nodes=nodes(1))
+    assert (status(simulation, "low").total, status(simulation, "low").pending) == (1, 1)

@@ -162,10 +162,12 @@ def test_a_line_through_points(some: list[tuple[int, int]], x: int) -> None:
 
 def test_a_ramp_is_killed_when_it_passes_the_limit_and_begins_anew() -> None:
     simulation = web("memory=ramp(0, 200Mi, 200s)", limits={"memory": "100Mi"})
-    assert seen(simulation, 100)["oom_killed"] == 0
+    before = seen(simulation, 100)
+    assert (before["oom_killed"], before["containers"][0]["last_terminations"]) == (0, [])
     after = seen(simulation, 101)
     assert (after["oom_killed"], after["restarts"], after["ready"]) == (1, 1, 1)
     assert after["containers"][0]["memory_usage"] == 0
+    assert after["containers"][0]["last_terminations"] == ["OOMKilled"]
     assert "OOMKilling" in after["events"]
     # The second time it waits for 10 s, as it had not run for ten minutes.
     assert seen(simulation, 202)["ready"] == 0

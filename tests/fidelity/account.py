@@ -53,6 +53,11 @@ class Thing:
                 return at, fields[name]
         return FAR, None
 
+    def value(self, name: str, at: int) -> Any:
+        """What a field was at a time; None if it had no value."""
+        known = [fields[name] for time, fields in self.changes if time <= at and name in fields]
+        return known[-1] if known else None
+
     def when(self, name: str, *values: Any) -> int:
         """When a field first had one of the values."""
         return next((at for at, fields in self.changes if fields.get(name) in values), FAR)
@@ -121,6 +126,20 @@ class Account:
                 found[*key, "ready"] += pod.is_ready(at)
                 found[*key, "pending"] += pod.is_pending(at)
         return +found
+
+    def messages(
+        self, at: int, kind: str, namespace: str, name: str
+    ) -> tuple[tuple[str, int], ...]:
+        """What the scheduler says of a workload's pending pods at a time, and of how many."""
+        found = Counter(
+            message
+            for pod in self.pods
+            if (pod.root.kind, pod.root.namespace, pod.root.name) == (kind, namespace, name)
+            and pod.exists(at)
+            and pod.is_pending(at)
+            and (message := pod.thing.value("refused", at)) is not None
+        )
+        return tuple(sorted(found.items()))
 
     def placements(self, at: int) -> Counter[tuple[str, str, str, str]]:
         """Pods at a time by their root's kind, namespace and name, and by node."""

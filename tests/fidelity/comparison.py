@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from tests.fidelity.embedded import Outcome, compile_recording, outcomes, with_real_starts
+from tests.fidelity.embedded import Outcome, compile_recording, outcomes, variants
 from tests.fidelity.guidance import guide
 from tests.fidelity.recording import Recording
+from tests.fidelity.rest import at_rest
 from tests.fidelity.scenarios import Scenario
 from tests.fidelity.store import Row
 
@@ -100,12 +101,13 @@ def compare(recording: Recording, seeds: int = SEEDS, *, guided: bool = True) ->
     """
     if not recording.moments:
         return Comparison([], [], ())
+    recording = at_rest(recording)
     program = compile_recording(recording)
     unmodelled = tuple(unmodelled_in(recording.scenario, program.warnings))
     if unmodelled:
         return Comparison([], [], unmodelled)
-    program = with_real_starts(recording, program)
-    supports = outcomes(recording, program, range(seeds))
+    programs = variants(recording, program)
+    supports = outcomes(recording, programs, range(seeds))
     rows = [
         _row(recording, number, support, program.warnings)
         for number, support in enumerate(supports)
@@ -113,7 +115,7 @@ def compare(recording: Recording, seeds: int = SEEDS, *, guided: bool = True) ->
     for first in range(seeds, MORE_SEEDS, _AT_ONCE):
         if all(row["agrees_with_more"] for row in rows):
             break
-        wide = outcomes(recording, program, range(first, min(first + _AT_ONCE, MORE_SEEDS)))
+        wide = outcomes(recording, programs, range(first, min(first + _AT_ONCE, MORE_SEEDS)))
         for row, support, moment in zip(rows, wide, recording.moments, strict=True):
             real = _numbers(moment.workloads)
             row["agrees_with_more"] |= any(real in numbers_of(s) for s in support.values())

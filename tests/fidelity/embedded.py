@@ -2,52 +2,57 @@
 
 from collections import Counter
 from dataclasses import replace
-from typing import Any
-
-import numpy as np
 
 from sim_arena.engine import Batch, Parameters, compile_trace
 from sim_arena.engine.guided import FAR
 from sim_arena.engine.program import NS, Program
+from sim_arena.fidelity.embedded import Outcome, Times, at_real_times, at_wall_time, distinct
 from tests.fidelity.account import Account
-from tests.fidelity.recording import Counts, Recording
-from traces import Trace
-
-Outcome = tuple[Counts, ...]
+from tests.fidelity.applied import applied
+from tests.fidelity.recording import Recording
+from traces.arithmetic import UNSET
 
 _MINUTE = 60
+_MS = 1_000_000
 
 
 def compile_recording(recording: Recording) -> Program:
     """Compile a scenario with the times at which its events were really applied."""
     scenario = recording.scenario
-    trace = _at_wall_time(recording)
+    trace = at_wall_time(scenario.trace, recording.start_s)
     lasts = max(trace["events"][-1]["ts"] - trace["events"][0]["ts"], _seconds(recording))
     parameters = Parameters(lasts + _MINUTE, scenario.speed, scenario.replay, *scenario.delays)
     program = compile_trace(trace, scenario.nodes, parameters)
+    return at_real_times(program, [Times(m.due, m.applied, m.seen) for m in recording.moments])
+
+
+def variants(recording: Recording, program: Program) -> list[Program]:
+    """The same as fast as the real control plane was; of what it took the most is not certain.
+
+    Of the objects of an event each is applied some milliseconds after the one before, as it comes,
+    or as it really was; and pods start as late as they really did.
+    """
+    if not recording.log:
+        return [program]
+    paces = (program, _at_real_pace(recording, program))
+    return [one for pace in paces for one in _with_real_starts(recording, pace)]
+
+
+def _at_real_pace(recording: Recording, program: Program) -> Program:
     applications = program.arrays.applications.copy()
-    for moment in recording.moments:
-        applications["time"][program.arrays.applications["time"] == moment.due * NS] = (
-            moment.applied
-        )
-    played = applications[applications["time"] <= recording.moments[-1].seen]
-    header = program.arrays.header.copy()
-    header["applications"] = len(played)
-    arrays = program.arrays._replace(applications=played, header=header)
-    return replace(program, arrays=arrays)
+    began = time = UNSET
+    for row, real in zip(applications, applied(Account(recording), program), strict=False):
+        if row["time"] != time:
+            time, began = row["time"], UNSET
+        if real is not None:
+            if began == UNSET:
+                began = real
+            row["offset"] = max(0, real - began) // _MS
+    return replace(program, arrays=program.arrays._replace(applications=applications))
 
 
 def _seconds(recording: Recording) -> int:
     return recording.moments[-1].seen // NS
-
-
-def _at_wall_time(recording: Recording) -> Trace:
-    """The trace with the wall time at which it was really played: schedules go by that."""
-    trace = recording.scenario.trace
-    if recording.start_s is None:
-        return trace
-    later = recording.start_s - trace["events"][0]["ts"]
-    return {**trace, "events": [{**e, "ts": e["ts"] + later} for e in trace["events"]]}
 
 
 # The real control plane is late: by the time that settling takes, and each delay after delay. A
@@ -64,43 +69,59 @@ def lags_of(recording: Recording) -> tuple[float, ...]:
     return LAGS_S if timed else LAGS_S[:1]
 
 
-def with_real_starts(recording: Recording, program: Program) -> Program:
-    """The same with the time that KWOK itself took to start a bound pod, from least to most.
+def _with_real_starts(recording: Recording, program: Program) -> list[Program]:
+    """The same with the time that KWOK itself took to start a bound pod.
 
-    Where pods end and others come in their place, it adds up.
+    Where pods end and others come in their place, it adds up. Starts are drawn from the least up
+    to the most that was seen, or up to what a quarter, a half or three quarters of them took; or
+    from what it took since the pods' objects began to be applied.
     """
-    if "lifecycles" not in recording.scenario.features or not recording.log:
-        return program
-    header = program.arrays.header.copy()
+    if "lifecycles" not in recording.scenario.features:
+        return [program]
+    header = program.arrays.header
     pull = int(header["image_pull_jitter"][0])
     low, high = int(header["pod_startup_delay"][0]), int(header["pod_startup_jitter"][0])
-    took = [
-        pod.running - pod.bound - pull - high
-        for pod in Account(recording).pods
-        if pod.bound < pod.running < FAR
+    pods = [pod for pod in Account(recording).pods if pod.bound < pod.running < FAR]
+    if not pods:
+        return [program]
+    took = sorted(pod.running - pod.bound - pull - high for pod in pods)
+    bounds = [(took[0], took[len(took) * quarter // 4 - 1]) for quarter in range(1, 5)]
+    applied_at = [moment.applied for moment in recording.moments]
+    in_all = [
+        pod.running - began - pull - high
+        for pod in pods
+        if (began := max((at for at in applied_at if at <= pod.thing.created), default=-NS)) >= 0
+        and pod.thing.created - began < NS
+        and pod.bound - pod.thing.created < NS
     ]
-    if not took:
-        return program
-    header["pod_startup_delay"] = min(low, high) + max(0, min(took))
-    header["pod_startup_jitter"] = high + max(0, *took)
+    if in_all:
+        bounds.append((min(in_all), max(in_all)))
+    return [_started(program, low, high, least, most) for least, most in bounds]
+
+
+def _started(program: Program, low: int, high: int, least: int, most: int) -> Program:
+    header = program.arrays.header.copy()
+    header["pod_startup_delay"] = min(low, high) + max(0, least)
+    header["pod_startup_jitter"] = high + max(0, most)
     return replace(program, arrays=program.arrays._replace(header=header))
 
 
 def outcomes(
-    recording: Recording, program: Program, seeds: range
+    recording: Recording, programs: list[Program], seeds: range
 ) -> list[dict[float, Counter[Outcome]]]:
     """Run a recorded scenario with each seed.
 
     Args:
         recording: what was played on the real control plane.
-        program: the same, compiled.
+        programs: the same, compiled; the seeds take them in turn.
         seeds: one run for each.
 
     Returns:
         For each moment, and each time before it by some seconds, how many seeds gave which
         outcome.
     """
-    batch = Batch([program] * len(seeds), list(seeds), threads=1)
+    runs = [programs[seed % len(programs)] for seed in seeds]
+    batch = Batch(runs, list(seeds), threads=1)
     lags = lags_of(recording)
     found: list[dict[float, Counter[Outcome]]] = []
     for moment in recording.moments:
@@ -109,34 +130,6 @@ def outcomes(
             at = moment.seen / NS - lag
             if lag == 0 or at > moment.applied / NS:
                 batch.advance(at)
-                supports[lag] = _distinct(batch, len(seeds))
+                supports[lag] = distinct(batch, len(seeds))
         found.append(supports)
-    return found
-
-
-def _distinct(batch: Any, runs: int) -> Counter[Outcome]:
-    """Describe each different state once: to do so takes far longer than the run itself."""
-    pods, clock = batch.state.pods, batch.state.clock
-    most = int(clock["pods"].max(initial=0))
-    shown = np.stack([pods[name][:, :most] for name in ("workload", "phase", "ready", "message")])
-    described: dict[bytes, Outcome] = {}
-    found: Counter[Outcome] = Counter()
-    for run in range(runs):
-        end = int(clock["pods"][run, 0])
-        messages = batch.state.rejections[run, :end][pods["message"][run, :end] != 0]
-        key = shown[:, run, :end].tobytes() + b"/" + messages.tobytes()
-        if key not in described:
-            described[key] = tuple(
-                Counts(
-                    row.kind,
-                    row.namespace,
-                    row.name,
-                    row.ready,
-                    row.pending,
-                    row.total,
-                    tuple(row.reasons.items()),
-                )
-                for row in batch.status(run)
-            )
-        found[described[key]] += 1
     return found

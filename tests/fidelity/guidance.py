@@ -13,15 +13,17 @@ from sim_arena.engine.program import CRON_JOB, DEPLOYMENT, Program
 from sim_arena.engine.stack import stack
 from sim_arena.engine.state import DONE, GONE, PENDING, State
 from tests.fidelity.account import Account, RealPod, Thing
+from tests.fidelity.applied import applied
 from tests.fidelity.delays import Delay, delays
 from tests.fidelity.embedded import compile_recording
-from tests.fidelity.recording import Application, Recording
+from tests.fidelity.recording import Recording
 from traces.arithmetic import UNSET
 
-ATTEMPTS = 32
+ATTEMPTS = 64
 # By how much earlier than the news of it something may have been decided: binding takes a while,
-# and several pods are bound side by side.
-_EARLIER_NS = 60_000_000
+# and several pods are bound side by side; the more so where the machine was busy.
+_EARLIER_NS = (60_000_000, 250_000_000)
+_MISTAKEN_NS = 500_000_000
 _STARTED_EARLIER_NS = 200_000_000  # KWOK writes the stamp before it writes the status
 _MS = 1_000_000
 
@@ -64,7 +66,7 @@ class Guidance(NamedTuple):
 def guide(recording: Recording, attempts: int = ATTEMPTS) -> Guidance:
     """Run the engine with the real choices.
 
-    When exactly the real scheduler decided, and KWOK started a pod, is known to some 60 and 200 ms
+    When exactly the real scheduler decided, and KWOK started a pod, is known to some 60 to 250 ms
     only. The first attempts take the times of the log; the others move each pod's back a little,
     at random.
     """
@@ -104,18 +106,11 @@ def with_real_times(account: Account) -> Program:
     """Compile a scenario; every object is applied when it really was."""
     program = compile_recording(account.recording)
     applications = program.arrays.applications.copy()
-    workloads = {str(ref) for ref in program.workloads}
-    left = list(account.recording.applications)
-    played = 0
-    for row in applications:
-        wanted = "" if row["rule"] > 0 else str(program.workloads[row["workload"]])
-        place = _place(left, wanted, workloads)
-        if place is not None:
-            row["time"] = account.took_effect(left[place])
-            del left[: place + 1]
-        elif wanted:
-            break  # the API server has refused something before
-        played += 1
+    times = list(applied(account, program))
+    played = len(times)
+    for row, time in zip(applications, times, strict=False):
+        if time is not None:
+            row["time"] = time
     header = program.arrays.header.copy()
     header["applications"] = played
     if not header["image_pull_jitter"] and not header["pod_startup_jitter"]:
@@ -124,37 +119,32 @@ def with_real_times(account: Account) -> Program:
     return replace(program, arrays=arrays)
 
 
-def _place(left: list[Application], wanted: str, workloads: set[str]) -> int | None:
-    """Where an object was applied: a workload, or a rule (no text) before the next workload.
-
-    A rule may also change by the passing of time; then it was not applied at all.
-    """
-    for place, application in enumerate(left):
-        if application.thing == wanted:
-            return place
-        if not wanted and application.thing.split(" ", 1)[0] in _RULES:
-            return place
-        if not wanted and application.thing in workloads:
-            return None
-    return None
-
-
-_RULES = frozenset(
-    {
-        "LimitRange",
-        "PersistentVolumeClaim",
-        "PodDisruptionBudget",
-        "PriorityClass",
-        "ResourceQuota",
-    }
-)
-
-
 def _known_pods(program: Program, account: Account) -> list[RealPod]:
     names = {(ref.kind, ref.namespace, ref.name) for ref in program.workloads}
-    return [
+    pods = [
         pod for pod in account.pods if (pod.root.kind, pod.root.namespace, pod.root.name) in names
     ]
+    return list(_without_mistakes(pods))
+
+
+def _without_mistakes(pods: list[RealPod]) -> Iterator[RealPod]:
+    """Count a pod that was deleted by mistake, and the one in its place, as one.
+
+    A StatefulSet's controller that acts on old news deletes a pod by its name, which by then is
+    that of the pod that it has just made.
+    """
+    mistakes: dict[tuple[str, str, str], RealPod] = {}
+    for pod in pods:
+        name = (pod.root.kind, pod.thing.namespace, pod.thing.name)
+        first = mistakes.pop(name, None)
+        soon = min(pod.running, pod.ended, pod.thing.created + _MISTAKEN_NS)
+        if pod.root.kind == "StatefulSet" and pod.deleted < soon:
+            mistakes[name] = first or pod
+        elif first is None:
+            yield pod
+        else:
+            yield replace(pod, thing=replace(pod.thing, created=first.thing.created))
+    yield from mistakes.values()
 
 
 def _guide(program: Program, account: Account, known: list[RealPod], attempt: int) -> Guide:
@@ -168,20 +158,22 @@ def _guide(program: Program, account: Account, known: list[RealPod], attempt: in
         row.ordinal = _ordinal(real, nodes)
         row.node = nodes.get(real.node or "", UNSET)
         row.created = real.thing.created
-        earlier = int(random.integers(_EARLIER_NS)) if attempt > 1 else 0
+        earlier = int(random.integers(_EARLIER_NS[attempt % 2])) if attempt > 1 else 0
         row.tried = _before(real.tried, earlier)
         row.bound = _before(real.bound, earlier)
         started = int(random.integers(_STARTED_EARLIER_NS)) if attempt > 3 else 0
         row.running = max(_before(real.running, started), min(real.running, row.bound))
         row.ended = real.ended
         # Controllers take no account of a pod from its mark on, the scheduler until it is gone.
-        row.deleted = real.thing.gone if attempt % 2 else real.deleted
+        row.deleted = real.thing.gone if attempt % 8 > 3 else real.deleted
+        row.gone = real.thing.gone
         row.nominated = nodes.get(real.nominated or "", UNSET)
         row.nominated_at = _before(real.nominated_at, earlier)
         for field in ("pod", "own_creation", "own_start", "own_end", "own_deletion"):
             row[field] = UNSET
     steps = _steps(numbers, account)
-    counts = np.array([len(known), len(steps), 0], np.int64)
+    prompt = attempt // 2 % 2
+    counts = np.array([len(known), len(steps), 0, prompt], np.int64)
     row_of = np.full(4 * len(known) + 256, UNSET, np.int64)
     return Guide(pods, _padded(steps, STEP), row_of, counts)
 

@@ -10,10 +10,11 @@ from itertools import pairwise
 from typing import NamedTuple, Self
 
 from sim_arena.clusters.kube.api import Json
+from sim_arena.fidelity import Counts
 from tests.cluster.harness import ControlPlane
 from tests.cluster.replay import Clock, Options, Replay, Step, timeline, workloads
 from tests.cluster.settle import NotSettledError, timers
-from tests.cluster.state import WORKLOAD_KINDS, State, Status
+from tests.cluster.state import WORKLOAD_KINDS, State
 from tests.cluster.waiting import wait_until
 from tests.cluster.webhook import Delays
 from tests.fidelity.scenarios import NAMESPACES, Scenario
@@ -26,23 +27,6 @@ _SETTLE_S = 20.0
 _POLL_S = 0.12
 _MINUTE_S = 60
 _OWNED = {"Deployment": "ReplicaSet", "CronJob": "Job"}
-
-
-class Counts(NamedTuple):
-    """What is seen of one workload: pods by state, and the scheduler's messages of pending ones."""
-
-    kind: str
-    namespace: str
-    name: str
-    ready: int
-    pending: int
-    total: int
-    reasons: tuple[tuple[str, int], ...]
-
-    @property
-    def numbers(self) -> tuple[int, int, int]:
-        """Ready, pending, total."""
-        return (self.ready, self.pending, self.total)
 
 
 class Moment(NamedTuple):
@@ -196,7 +180,7 @@ def record(plane: ControlPlane, watcher: Watcher, scenario: Scenario, prefix: st
                 break
             start = start or replay.applied // _NS * _NS
             seen = time.time_ns() - start
-            counts = tuple(_counts(status) for status in statuses)
+            counts = tuple(Counts.of(status) for status in statuses)
             placed = _placements(replay)
             moments.append(Moment(due, replay.applied - start, seen, counts, placed))
         replay.caught_up()
@@ -218,11 +202,6 @@ def _await_end_of_namespaces(plane: ControlPlane) -> None:
         return f"namespaces still there: {', '.join(own)}" if own else None
 
     wait_until(left, _END_S)
-
-
-def _counts(status: Status) -> Counts:
-    reasons = tuple(sorted(status.reasons.items()))
-    return Counts(*status.workload, status.ready, status.pending, status.total, reasons)
 
 
 def _placements(replay: Replay) -> tuple[tuple[str, str], ...]:

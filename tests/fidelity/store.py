@@ -13,8 +13,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sim_arena.fidelity import Counts
 from sim_arena.nodes import Node, Taint
-from tests.fidelity.recording import Application, Counts, Moment, Recording
+from tests.fidelity.recording import Application, Moment, Recording
 from tests.fidelity.scenarios import Scenario
 from tests.fidelity.watching import LogRow
 from traces import dumps, loads

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numba
 import pytest
 
+from sim_arena.fidelity import Counts
 from sim_arena.nodes import Node
 from tests.fidelity.guidance import Verdict, guide
-from tests.fidelity.recording import Application, Counts, Moment, Recording
+from tests.fidelity.recording import Application, Moment, Recording
 from tests.fidelity.run import DATA, RECORDED
 from tests.fidelity.scenarios import Scenario
 from tests.fidelity.store import read, recording_of

@@ -12,7 +12,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ParameterTypeError
 
 from flows.episode import episode
-from flows.parameters import ROOTS, arguments, check_source, check_sweep_source
+from flows.parameters import ROOTS, SIMKUBE, arguments, check_source, check_sweep_source
 from flows.playing import clean_up_run
 from flows.step import step
 from results import Run
@@ -21,17 +21,11 @@ from sim_arena.episode import EpisodeResult, EpisodeSpec, Hook, StepSizes
 from sim_arena.errors import HookError, PermanentError
 from sim_arena.hooks import ALLOW_CODE
 from sim_arena.locks import locked
-from tests.flows import server
+from tests.flows.server import last_run
 
 pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.usefixtures("prefect_server")]
 
 MakeSpec = Callable[..., EpisodeSpec]
-
-
-def last_run(client: Any, name: str) -> Any:
-    run = server.last_run(client)
-    assert name in run.name
-    return run
 
 
 def test_an_episode_is_a_function_that_repairs(
@@ -164,7 +158,7 @@ def test_a_sweep_from_elsewhere_keeps_to_the_worker_s_places(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     given = {"policies": ["noop"], "traces": [str(tmp_path / "a" / "*.sktrace")], "nodes": None}
-    given |= {"runs_dir": "s3://bucket/runs/x?scheme=http", "address": None}
+    given |= {"runs_dir": "s3://bucket/runs/x?scheme=http", "address": None, "simkube": SIMKUBE}
     monkeypatch.setenv("PREFECT__FLOW_RUN_ID", str(uuid4()))
     monkeypatch.delenv(ALLOW_CODE, raising=False)
     monkeypatch.setenv(ROOTS, f"{tmp_path},s3://bucket/runs")
@@ -176,6 +170,7 @@ def test_a_sweep_from_elsewhere_keeps_to_the_worker_s_places(
         {"runs_dir": "s3://bucket/runs-of-others"},
         {"runs_dir": "s3://bucket/runs/../other"},
         {"address": "tcp://10.0.0.1:8786"},
+        {"simkube": SIMKUBE.model_copy(update={"trace_store": "/etc"})},
     ):
         with pytest.raises(PermanentError, match="expected"):
             check_sweep_source({**given, **wrong})

@@ -51,7 +51,7 @@ def test_each_parameter_is_described(flow: Flow[..., Any]) -> None:
 
 def test_the_forms_of_the_others_have_bounds_too() -> None:
     assert form(sweep)["chunk"].items() >= {"minimum": 1, "maximum": 10_000}.items()
-    assert form(sweep)["runner"]["enum"] == ["threads", "dask"]
+    assert form(sweep)["runner"]["enum"] == ["threads", "dask", "ray"]
     assert form(fidelity)["seeds"].items() >= {"minimum": 1, "maximum": 100_000}.items()
     assert form(fidelity)["traces"]["minItems"] == 1
 

@@ -104,6 +104,10 @@ def test_what_is_only_shown_is_only_for_the_tests_of_the_documentation() -> None
         assert where == "development" or not names & SHOWN
 
 
+# Too large for what is installed by default; the tests that need it install it (see the Makefile).
+UNLOCKED = {"prefect-ray", "ray"}
+
+
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=" ".join)
 def test_the_lock_is_in_step_everywhere(environment: tuple[str, str, str]) -> None:
     pins = defaultdict(list)
@@ -112,7 +116,7 @@ def test_the_lock_is_in_step_everywhere(environment: tuple[str, str, str]) -> No
             pins[canonicalize_name(entry.name)].append(next(iter(entry.specifier)).version)
     assert {name: found for name, found in pins.items() if len(found) > 1} == {}
     for requirement in every_requirement():
-        if applies(requirement, environment):
+        if applies(requirement, environment) and requirement.name not in UNLOCKED:
             found = pins[canonicalize_name(requirement.name)]
             assert [version for version in found if version in requirement.specifier], (
                 f"{requirement} is not in requirements.lock (found {found}); run make lock"

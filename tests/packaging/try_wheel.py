@@ -18,6 +18,15 @@ from zipfile import ZipFile
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 PACKAGES: list[str] = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+# An episode without Prefect, whose server would take longer than all the rest.
+PLAY = """
+import sys
+from sim_arena.episode import EpisodeSpec, play
+from traces import load_manifest
+entry = load_manifest(sys.argv[1])[0]
+play(EpisodeSpec(trace=f"{sys.argv[1]}/{entry.file}", namespace=entry.namespace, nodes=entry.nodes,
+                 deploy=entry.name, target=entry.target, duration=entry.duration))
+"""
 FIND_DEMO = "import traces; print(next(iter(traces.__path__)))"
 
 
@@ -96,6 +105,14 @@ def try_out(environment: Environment) -> None:
     for workload in answer["at"][-1]["workloads"]:
         assert workload["total"] >= workload["ready"] >= 0, workload
     say(f"sim-arena simulate --trace {first.name}: {len(answer['at'][-1]['workloads'])} workloads")
+
+    environment.run("python", "-c", PLAY, demo)
+    said = environment.run("sim-arena", "report", "latest").strip()
+    text = (environment.folder / said.removeprefix("Report: ")).read_text("utf-8")
+    assert text.startswith("<!doctype html>"), text[:200]
+    for part in ('id="success"', 'id="timeline"', "--paper:"):  # of the template and of its style
+        assert part in text, f"not in the report: {part}"
+    say(f"sim-arena report: {len(text) / 1024:.0f} KiB")
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ MORE = (
     *(Column(name, "str", "", "") for name in ("trace_sha256", "deploy", "namespace", "nodes")),
     Column("step_sizes", "json", "", ""),
 )
-Done = Callable[[str, int, str], bool]
+Done = Callable[[str, int, str], bool | None]
 
 
 def sweep(  # what a sweep varies
@@ -50,7 +51,7 @@ def sweep(  # what a sweep varies
                 1,
                 **known,
                 success=success,
-                reward=float(success),
+                reward=None if success is None else float(success),
                 obs_containers=containers,
             )
         )
@@ -110,6 +111,61 @@ def test_what_was_tried_out_is_named(runs_dir: Path) -> None:
     assert set(found.differently) == {"policy", "step_sizes"}
     assert found.differently["policy"] == (["a"], ["b"])
     assert [policy.policy for policy in found.policies] == ["a -> b"]
+
+
+def test_manifests_are_known_by_what_is_in_them(runs_dir: Path) -> None:
+    """Wherever they lie, and whatever lay at the same path before."""
+    one = sweep(runs_dir, "one", all_done, nodes="a.yaml")
+    same = sweep(runs_dir, "same", all_done, nodes="b.yaml")
+    other = sweep(runs_dir, "other", all_done, nodes="a.yaml")
+    for made, text, data in ((one, "a", b"x"), (same, "b", b"x"), (other, "a", b"y")):
+        name = sha256(f"{text}.yaml".encode()).hexdigest()
+        made.add_input(f"{name}.nodes.yaml", data)
+    assert compare(one, same).differently == {}
+    left, right = (f"manifests with SHA-256 {sha256(d).hexdigest()[:12]}" for d in (b"x", b"y"))
+    assert compare(one, other).differently == {"nodes": ([left], [right])}
+
+
+def test_other_versions_are_named(runs_dir: Path) -> None:
+    one, other = (sweep(runs_dir, name, all_done) for name in ("one", "other"))
+    one.record("made_with", {"python": "3.11", "git": "a" * 40, "numba": None})
+    one = Sweep.open(runs_dir / "one")
+    assert compare(one, other).versions == {}  # nothing is known of the other
+    other.record("made_with", {"python": "3.11", "git": "b" * 40, "numba": "1"})
+    found = compare(one, Sweep.open(runs_dir / "other"))
+    assert found.versions == {"git": (["a" * 12], ["b" * 12])}
+    assert as_document(found)["versions"] == {"git": {"a": ["a" * 12], "b": ["b" * 12]}}
+    assert "Played with other versions" in markdown(compared(found))
+
+
+def test_pairs_that_cannot_be_assessed_are_left_out_and_counted(runs_dir: Path) -> None:
+    def unknown(trace: str, seed: int, policy: str) -> bool | None:  # noqa: ARG001
+        return None if trace == "t0" else True
+
+    one = sweep(runs_dir, "one", none_done, policies=("a",))
+    other = sweep(runs_dir, "other", unknown, policies=("a",))
+    for found, gained, lost in ((compare(one, other), 10, 0), (compare(other, one), 0, 10)):
+        assert (found.pairs, found.unassessable) == (12, 2)
+        (policy,) = found.policies
+        assert (policy.pairs, policy.traces, policy.gained, policy.lost) == (10, 5, gained, lost)
+        assert policy.reward is not None
+        assert policy.reward.episodes == 10
+        assert len(found.outcomes) == 10
+        assert "over 10 pairs of episodes" in compared(found).headline
+        assert "2 more could not be assessed" in compared(found).headline
+
+
+def test_nothing_assessable_is_nothing_known(runs_dir: Path) -> None:
+    def never(trace: str, seed: int, policy: str) -> None:  # noqa: ARG001
+        return None
+
+    one, other = (sweep(runs_dir, name, done) for name, done in (("a", never), ("b", all_done)))
+    found = compare(one, other)
+    assert (found.pairs, found.unassessable, found.policies, found.outcomes) == (24, 24, [], [])
+    document = compared(found)
+    assert document.headline.startswith("Nothing is known of success: of 24 pairs")
+    assert "None" not in markdown(document)
+    json.dumps(as_document(found), allow_nan=False)
 
 
 def test_rewards_that_are_not_the_same_are_not_compared(runs_dir: Path) -> None:

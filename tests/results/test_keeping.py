@@ -3,9 +3,6 @@
 import csv
 import io
 import json
-import os
-import signal
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +22,7 @@ from results.compaction import compact
 from results.export import export_rows, write_rows
 from results.figures import summarise_sweep
 from results.retention import outdated
+from tests import kills
 from tests.results.conftest import COLUMNS, make_row
 from tests.results.test_sweep import make_sweep, write
 
@@ -48,11 +46,11 @@ def test_compaction_keeps_every_row(tmp_path: Path) -> None:
         compact(sweep)
     sweep.write_summary(summarise_sweep(sweep))
     before = tables(sweep)
-    assert compact(sweep, rows=12) == (10, 3)  # steps: 12 and 8 rows; episodes: 10
+    assert compact(sweep, rows=12) == (10, 4)  # steps: 12 and 8 rows, with their episodes
     assert all(new.equals(old) for new, old in zip(tables(sweep), before, strict=True))
     assert len(sweep.store.list("steps")) == 2
-    assert compact(sweep, rows=12) == (3, 3)
-    assert compact(sweep) == (3, 2)
+    assert compact(sweep, rows=12) == (4, 4)
+    assert compact(sweep) == (4, 2)
     assert all(new.equals(old) for new, old in zip(tables(sweep), before, strict=True))
 
 
@@ -61,39 +59,17 @@ def test_a_compaction_that_is_killed_anywhere_loses_and_doubles_nothing(tmp_path
     sweep = full(tmp_path)
     sweep.write_summary(summarise_sweep(sweep))
     before = tables(sweep)
-    kills, after = 0, 1
-    while killed(sweep, after):
-        kills += 1
-        after += 1
+    times = 0
+    while killed(sweep, times + 1):
+        times += 1
         found = tables(sweep)
         assert all(new.equals(old) for new, old in zip(found, before, strict=True))
-    assert kills > 10
+    assert times > 10
     assert len(sweep.store.list("steps")) == len(sweep.store.list("episodes")) == 1
 
 
 def killed(sweep: Sweep, after: int) -> bool:
-    child = os.fork()
-    if child:
-        _, status = os.waitpid(child, 0)
-        if not os.WIFSIGNALED(status):
-            assert os.WEXITSTATUS(status) == 0
-        return os.WIFSIGNALED(status)
-    left = after
-
-    def count(event: str, arguments: Any) -> None:
-        nonlocal left
-        if event in EVENTS and sweep.store.url in str(arguments[0]):
-            left -= 1
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    code = 1
-    try:
-        sys.addaudithook(count)
-        compact(sweep)
-        code = 0
-    finally:
-        os._exit(code)
+    return kills.killed(lambda: compact(sweep), after, sweep.store.url, EVENTS)
 
 
 def test_figures_are_those_of_the_rows(tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ import pyarrow.compute as pc
 import pytest
 from markdown_it import MarkdownIt
 
-from results import EPISODE_COLUMNS, Run, Sweep, episode_rows, load_episodes, table_of
-from results.report import markdown, measure, page, report
+from results import EPISODE_COLUMNS, Column, Run, Sweep, episode_rows, load_episodes, table_of
+from results.report import markdown, measure, page, policies, report
+from results.report.document import Table
 from results.report.failures import kind_of
 from tests.results.conftest import COLUMNS, make_row
 
@@ -78,7 +79,7 @@ def nasty_rows() -> list[dict[str, Any]]:
             ],
             "error": text if episode % 2 else None,
         }
-        rows += [make_row(episode, 0, **values), make_row(episode, 1, **values)]
+        rows += [make_row(episode, step, **values) for step in range(3)]
     return rows
 
 
@@ -102,7 +103,7 @@ class Page(HTMLParser):
 
 def written(run: Run) -> tuple[str, str]:
     steps = [row for row in run.read_steps() if row["episode"] == 0]
-    document = report(run, measure(run), steps, [WINDOW, {**WINDOW, "step": 1}])
+    document = report(run, measure(run), steps, [{**WINDOW, "step": step} for step in range(3)])
     return page(document), markdown(document)
 
 
@@ -127,6 +128,26 @@ def test_what_a_trace_says_is_text(run: Run) -> None:
     ours = ("<details>", "</details>")
     assert all(token.content.startswith(ours) for token in tokens if token.type == "html_block")
     assert "<script" not in "".join(t.content for t in tokens if t.type == "html_block")
+
+
+def test_slack_has_an_interval_of_its_own(tmp_path: Path) -> None:
+    figures = [Column(f"cpu_{what}", "int", "mCPU", what) for what in ("request", "usage")]
+    parts = (Column("name", "str", "", "the container's name"), *figures)
+    known = [column for column in COLUMNS if column.name != "obs_containers"]
+    run = Run.create(
+        tmp_path, columns=(*known, Column("obs_containers", "structs", "", "them", parts))
+    )
+    # Request and use go up and down together: the slack hardly moves.
+    for episode, (request, usage) in enumerate([(1000, 500), (2000, 1490), (3000, 2510)]):
+        one = {"name": "a", "cpu_request": request, "cpu_usage": usage}
+        values = {"obs_containers": [one], "success": True, "terminated": True}
+        run.append_step(make_row(episode, 0, policy="p", trace=f"t{episode}", **values))
+    [table, _] = policies.slack(measure(run)).blocks
+    assert isinstance(table, Table)
+    shown = dict(zip([one.name for one in table.columns], table.rows[0], strict=True))
+    assert shown["Slack"].text == "0.50"
+    low, high = map(float, shown["95 % interval"].text.split(" to "))
+    assert 0.47 <= low < 0.5 < high <= 0.53
 
 
 def test_a_page_is_whole_and_asks_nobody(run: Run) -> None:
@@ -229,3 +250,32 @@ def test_a_hundred_thousand_episodes_are_a_small_page_soon(runs_dir: Path) -> No
     assert time.process_time() - start < 10
     assert "100,000" in html
     assert len(html) < 200_000
+
+
+def test_what_cannot_be_assessed_stands_apart(tmp_path: Path) -> None:
+    run = Run.create(tmp_path, columns=(*COLUMNS, Column("obs_unassessable", "names", "", "why")))
+    for episode, success in enumerate((True, False, None, None)):
+        values = {"success": success, "policy": "p", "trace": f"t{episode}"}
+        run.append_step(make_row(episode, 0, **values))
+    for episode in (4, 5):
+        run.append_step(make_row(episode, 0, success=None, policy="q", trace=f"t{episode}"))
+    found = measure(run)
+    [table] = policies.success(found).blocks
+    assert isinstance(table, Table)
+    rows = [
+        dict(zip([one.name for one in table.columns], [cell.text for cell in row], strict=True))
+        for row in table.rows
+    ]
+    names = ("Policy", "Episodes", "Success", "Not assessable")
+    assert [[row[name] for name in names] for row in rows] == [
+        ["p", "4", "50.0 %", "2"],
+        ["q", "2", "-", "2"],
+    ]
+    assert rows[1]["95 % interval"] == "-"
+    assert [group.episodes for group in found.failures.groups()] == [1]
+    assert found.example == 0
+    document = report(run, found, [])
+    assert document.headline.startswith(
+        "1 of 2 episodes ended healthy (50.0 %), 4 more cannot be assessed"
+    )
+    assert "None" not in markdown(document)

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from results import summarise
+from results import episode_rows, summarise
 
 steps = st.lists(
     st.fixed_dictionaries(
@@ -11,7 +11,7 @@ steps = st.lists(
             "policy": st.sampled_from(["noop", "heuristic"]),
             "trace": st.sampled_from(["a", "b"]),
             "reward": st.none() | st.floats(-1, 1),
-            "success": st.booleans(),
+            "success": st.none() | st.booleans(),
             "error": st.none() | st.just("boom"),
         }
     )
@@ -43,6 +43,23 @@ def test_the_figures_of_two_episodes(row):
     assert figures["by_policy"]["noop"]["mean_reward"] is None
     assert figures["by_trace"]["demo/a.sktrace"]["successes"] == 1
     assert figures["error_list"] == [{"episode": 1, "step": 0, "error": "read failed"}]
+
+
+def test_what_cannot_be_assessed_is_counted_apart_and_in_no_rate(row):
+    rows = [
+        row(0, 0, success=True),
+        row(1, 0, success=False),
+        row(1, 1, success=None, reward=None),
+        row(2, 0, success=None, error="away"),
+        row(2, 0, success=None),
+        row(3, 0, success=None, error="away"),
+    ]
+    figures = summarise(rows)
+    assert (figures["episodes"], figures["unassessable"], figures["successes"]) == (4, 2, 1)
+    assert figures["success_rate"] == 0.5
+    assert summarise(rows[1:3])["success_rate"] is None
+    episodes = episode_rows({**one, "run_id": "r"} for one in rows)
+    assert [one["success"] for one in episodes] == [True, None, None, False]
 
 
 @given(steps)

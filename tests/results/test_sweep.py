@@ -5,13 +5,17 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import duckdb
+import polars as pl
 import pyarrow.compute as pc
 import pyarrow.dataset
 import pytest
+from pyarrow import parquet
 
 from results import (
     EPISODE_COLUMNS,
     ResultsError,
+    ResultsNotice,
     Run,
     Sweep,
     episode_rows,
@@ -20,11 +24,12 @@ from results import (
     load_episodes,
     load_steps,
     open_result,
+    parquet_files,
     rows_of,
     store_at,
     table_of,
 )
-from results.sweep import part_name
+from results.parts import part_name
 from tests.results.conftest import COLUMNS, make_row
 
 
@@ -39,8 +44,9 @@ def runs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     store_at(url).delete("")
 
 
-def make_sweep(runs: str, run_id: str = "s1") -> Sweep:
-    return Sweep.create(runs, run_id, columns=COLUMNS, parameters={"policies": ["heuristic"]})
+def make_sweep(runs: str, run_id: str = "s1", plan: dict[str, Any] | None = None) -> Sweep:
+    asked = {"policies": ["heuristic"]}
+    return Sweep.create(runs, run_id, columns=COLUMNS, parameters=asked, plan=plan)
 
 
 def chunk_rows(*episodes: int, **values: Any) -> list[dict[str, Any]]:
@@ -51,6 +57,15 @@ def chunk_rows(*episodes: int, **values: Any) -> list[dict[str, Any]]:
 def write(sweep: Sweep, chunk: int, *episodes: int, **values: Any) -> None:
     rows = chunk_rows(*episodes, **values)
     sweep.write_chunk(chunk, table_of(rows, COLUMNS), table_of(episode_rows(rows), EPISODE_COLUMNS))
+
+
+def join(sweep: Sweep, last: int) -> None:
+    """Join the chunks up to one, as a compaction does, and leave what they were."""
+    steps, episodes = load_steps(sweep, form="arrow"), load_episodes(sweep, form="arrow")
+    for table, rows in (("steps", steps), ("episodes", episodes)):
+        assert load_steps(sweep, form="arrow").equals(steps)
+        name = part_name(table, 0, last)  # type: ignore[arg-type] # literals
+        sweep.store.write(name, lambda file, rows=rows: parquet.write_table(rows, file))  # type: ignore[misc] # it is called at once
 
 
 def test_a_sweep_is_opened_as_it_was_made(runs: str) -> None:
@@ -87,6 +102,23 @@ def test_a_chunk_counts_once_its_episodes_are_there(runs: str) -> None:
     assert load_steps(sweep)["reward"].tolist() == [0.0, 0.0, 5.0, 5.0]
 
 
+def test_a_chunk_that_is_written_again_is_never_of_two_plays(runs: str) -> None:
+    sweep = make_sweep(runs)
+    write(sweep, 0, 0)
+    rows = chunk_rows(0, reward=5.0)
+
+    def stop_halfway() -> None:
+        if sweep.read_part(part_name("steps", 0))["reward"].to_pylist() == [5.0, 5.0]:
+            raise RuntimeError("power")
+
+    tables = table_of(rows, COLUMNS), table_of(episode_rows(rows), EPISODE_COLUMNS)
+    with pytest.raises(RuntimeError, match="power"):
+        sweep.write_chunk(0, *tables, stop_halfway)
+    assert sweep.finished_chunks() == set()
+    sweep.write_chunk(0, *tables)
+    assert load_episodes(sweep)["total_reward"].tolist() == [10.0]
+
+
 def test_columns_and_a_filter_are_chosen(runs: str) -> None:
     sweep = make_sweep(runs)
     write(sweep, 0, 0)
@@ -106,17 +138,70 @@ def test_a_sweep_without_a_chunk_is_empty(runs: str) -> None:
     assert load_episodes(sweep, columns=["seed"]).columns.tolist() == ["seed"]
 
 
-def test_parts_are_replaced_in_one_step(runs: str) -> None:
-    sweep = make_sweep(runs)
+@pytest.mark.parametrize("lost", ["steps", "episodes"])
+def test_a_chunk_without_one_of_its_tables_is_missing(runs: str, lost: str) -> None:
+    sweep = make_sweep(runs, plan={"chunks": 4})
     for number in range(3):
         write(sweep, number, number)
-    before = load_steps(sweep, form="arrow")
-    sweep.write_part("steps", 100, before)
-    sweep.write_part("episodes", 100, load_episodes(sweep, form="arrow"))
-    whole = {"steps": [part_name("steps", 100)], "episodes": [part_name("episodes", 100)]}
-    sweep.replace_parts(whole)  # type: ignore[arg-type] # the names are literals there
-    assert load_steps(sweep, form="arrow").equals(before)
-    assert sweep.store.list("steps") == whole["steps"]
+    sweep.store.delete(f"{lost}/chunk=1/{lost}.parquet")
+    assert sweep.finished_chunks() == {0, 2}
+    assert sweep.missing_chunks() == [1, 3]
+    assert load_steps(sweep)["episode"].tolist() == [0, 0, 2, 2]
+    assert load_episodes(sweep)["episode"].tolist() == [0, 2]
+    sweep.write_summary({"episodes": 3})
+    with pytest.warns(ResultsNotice, match=r"2 chunks \(1, 3\).*resume it"):
+        load_episodes(sweep)
+    sweep.delete_strays()
+    assert len(sweep.store.list("steps")) == len(sweep.store.list("episodes")) == 2
+
+
+def test_joined_parts_take_the_place_of_theirs_when_both_are_there(runs: str) -> None:
+    sweep = make_sweep(runs, plan={"chunks": 3})
+    for number in range(3):
+        write(sweep, number, number)
+    steps, episodes = load_steps(sweep, form="arrow"), load_episodes(sweep, form="arrow")
+    join(sweep, 2)
+    assert load_steps(sweep, form="arrow").equals(steps)
+    assert sweep.parts("steps") == ["steps/chunk=0-2/steps.parquet"]
+    assert sweep.finished_chunks() == {0, 1, 2}
+    sweep.delete_strays()
+    assert sweep.store.list("episodes") == ["episodes/chunk=0-2/episodes.parquet"]
+    assert load_episodes(sweep, form="arrow").equals(episodes)
+    sweep.store.delete("episodes/chunk=0-2")
+    assert sweep.missing_chunks() == [0, 1, 2]
+
+
+def test_what_was_joined_is_given_up_with_what_it_was_made_of(runs: str) -> None:
+    """A compaction was killed before it deleted that."""
+    sweep = make_sweep(runs, plan={"chunks": 3})
+    for number in range(3):
+        write(sweep, number, number)
+    join(sweep, 2)
+    sweep.give_up_chunks([1])
+    assert sweep.missing_chunks() == [0, 1, 2]
+    assert load_episodes(sweep).empty
+
+
+def test_other_files_are_no_parts(runs: str) -> None:
+    sweep = make_sweep(runs)
+    write(sweep, 0, 0)
+    for name in ("steps/notes.parquet", "steps/chunk=x/steps.parquet"):
+        sweep.store.write(name, lambda file: (file.write(b"mine"), None)[1])
+    assert sweep.parts("steps") == ["steps/chunk=0/steps.parquet"]
+
+
+def test_what_no_sweep_has_written_is_not_deleted(runs: str) -> None:
+    """Somebody names a folder of their own that has `inputs/` too."""
+    store = store_at(f"{runs}/s1")
+    ours = [f"inputs/{'0' * 64}.sktrace", f"inputs/{'1' * 64}.nodes.yaml"]
+    for name in (*ours, "inputs/table.csv"):
+        store.write(name, lambda file: (file.write(b"mine"), None)[1])
+    with pytest.raises(ResultsError, match=r"found table\.csv.*another id"):
+        make_sweep(runs)
+    assert store.list() == sorted([*ours, "inputs/table.csv"])
+    store.delete("inputs/table.csv")
+    make_sweep(runs)
+    assert store.list() == ["run.json"]
 
 
 def test_inputs_are_kept(runs: str) -> None:
@@ -168,6 +253,46 @@ def test_other_programs_read_the_folders(tmp_path: Path) -> None:
     write(sweep, 1, 1)
     table = pyarrow.dataset.dataset(tmp_path / "s1" / "steps", partitioning="hive").to_table()
     assert sorted(table["chunk"].to_pylist()) == [0, 0, 1, 1]
+
+
+def test_other_programs_are_given_the_files_of_the_data_set_alone(tmp_path: Path) -> None:
+    """Whatever is there besides: a chunk under way, what is being joined."""
+    sweep = make_sweep(str(tmp_path))
+    for number in range(3):
+        write(sweep, number, number)
+    sweep.store.delete("episodes/chunk=2")
+    joined = load_steps(sweep, form="arrow")
+    (tmp_path / "s1/steps/chunk=0-1").mkdir()
+    parquet.write_table(joined, tmp_path / "s1" / part_name("steps", 0, 1))
+    for table, rows in (("steps", 4), ("episodes", 2)):
+        files = parquet_files(tmp_path / "s1", table)  # type: ignore[arg-type] # literals
+        assert duckdb.read_parquet(files).count("*").fetchall() == [(rows,)]
+        assert pl.scan_parquet(files).collect().height == rows
+    assert duckdb.sql(f"from '{tmp_path}/s1/steps/*/*.parquet'").count("*").fetchall() != [(4,)]
+
+
+def test_files_are_given_where_there_are_any(tmp_path: Path) -> None:
+    run = Run.create(tmp_path, "r1", columns=COLUMNS)
+    run.append_step(make_row())
+    path = run.write_parquet()
+    assert parquet_files(run) == [str(path)]
+    with pytest.raises(ResultsError, match="load_episodes"):
+        parquet_files(run, "episodes")
+    sweep = make_sweep(f"memory://{uuid4().hex}/runs")
+    with pytest.raises(ResultsError, match=r"expected a sweep in a folder.*load_steps"):
+        parquet_files(sweep)
+
+
+def test_a_sweep_that_lost_a_chunk_after_its_end_is_listed_so(tmp_path: Path) -> None:
+    sweep = make_sweep(str(tmp_path), plan={"chunks": 2})
+    write(sweep, 0, 0)
+    write(sweep, 1, 1)
+    sweep.write_summary({"episodes": 2})
+    assert [info.state for info in list_runs(tmp_path)] == ["ended"]
+    sweep.store.delete("steps/chunk=1")
+    (info,) = list_runs(tmp_path)
+    assert info.state == "unfinished"
+    assert "1 chunk (1)" in str(info.problem)
 
 
 def test_a_url_that_nobody_knows_is_told() -> None:

@@ -356,6 +356,20 @@ def test_a_run_goes_on_only_with_what_it_was_asked_for(
         play(spec.model_copy(update=values))
 
 
+def test_a_run_goes_on_with_its_trace_wherever_that_is_now(
+    make_spec: MakeSpec, fake_cluster: Any, tmp_path: Path
+) -> None:
+    fake_cluster.script = [WELL]
+    spec = make_spec(cluster="fake", run_id="r")
+    play(spec)
+    moved = tmp_path / "moved.sktrace"
+    moved.write_bytes(Path(spec.trace).read_bytes())
+    assert play(spec.model_copy(update={"trace": str(moved)})).success
+    moved.write_bytes(Path(spec.trace).read_bytes().replace(b"early", b"later"))
+    with pytest.raises(PermanentError, match="run r was started with trace_sha256"):
+        play(spec.model_copy(update={"trace": str(moved)}))
+
+
 def test_a_run_has_one_player(make_spec: MakeSpec, fake_cluster: Any, tmp_path: Path) -> None:
     fake_cluster.script = [WELL]
     spec = make_spec(cluster="fake", run_id="r")

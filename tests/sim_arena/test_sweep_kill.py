@@ -1,9 +1,6 @@
 """A sweep that is killed at any point goes on, with each episode exactly once."""
 
-import os
 import random
-import signal
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,39 +8,28 @@ import pytest
 
 from results import load_episodes, load_steps, rows_of
 from sim_arena.sweeps import SweepSpec, create, go_on, opened
+from tests import kills
 from traces.generator import write_demo
 
 KILLS = 50
-# What changes a file, or begins to: the process is killed just before one of these.
-EVENTS = ("open", "os.rename", "os.mkdir", "os.remove", "os.symlink")
+# What changes a file, or begins to: the process is killed just before one of these,
+EVENTS = ("open", "os.rename", "os.mkdir", "os.rmdir", "os.remove", "os.symlink")
+# or just after one of these.
+CALLS = ("fsync", "replace", "mkdir", "unlink")
 
 
-def killed(place: Path, after: int) -> bool:
-    """Go on with a sweep in a process of its own, which is killed after so many events."""
-    child = os.fork()
-    if child:
-        _, status = os.waitpid(child, 0)
-        if os.WIFSIGNALED(status):
-            assert os.WTERMSIG(status) == signal.SIGKILL
-            return True
-        assert os.WEXITSTATUS(status) == 0
-        return False
-    left = after
+def killed(place: Path, asked: SweepSpec, after: int) -> bool:
+    """Make a sweep, or go on with it, in a process of its own that is killed after so many events.
 
-    def count(event: str, arguments: Any) -> None:
-        nonlocal left
-        if event in EVENTS and str(place) in str(arguments[0]):
-            left -= 1
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+    One that was never made is made again, as its user would.
+    """
 
-    code = 1
-    try:
-        sys.addaudithook(count)
+    def play() -> None:
+        if not (place / "run.json").exists():
+            create(asked, place.parent, place.name)
         go_on(*opened(place))
-        code = 0
-    finally:
-        os._exit(code)
+
+    return kills.killed(play, after, str(place), EVENTS, CALLS)
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
@@ -56,16 +42,24 @@ def test_fifty_kills_lose_and_repeat_nothing(tmp_path: Path) -> None:
     go_on(whole, plan)
     wanted = [rows_of(load(whole, form="arrow")) for load in (load_steps, load_episodes)]
     dice = random.Random(20)  # noqa: S311 # where to kill is no secret
-    kills = sweeps = 0
-    while kills < KILLS:
+    times = sweeps = unmade = 0
+    while times < KILLS:
         sweeps += 1
         place = tmp_path / f"killed-{sweeps}"
-        create(asked, place, "same")
-        while killed(place / "same", dice.randint(1, 60)):
-            kills += 1
+        while killed(place / "same", asked, dice.randint(1, 100)):
+            times += 1
+            unmade += not (place / "same" / "run.json").exists()
         for load, rows in zip((load_steps, load_episodes), wanted, strict=True):
             found = rows_of(load(place / "same", form="arrow"))
             assert timeless(found) == timeless(rows)
+        assert files_of(place / "same") == files_of(tmp_path / "whole" / "same")
+    assert unmade > 3
+
+
+def files_of(sweep: Path) -> set[str]:
+    """The files that are there, those included that begin with a dot."""
+    files = {str(path.relative_to(sweep)) for path in sweep.rglob("*") if path.is_file()}
+    return {name for name in files if not name.endswith(".tmp")}
 
 
 def timeless(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

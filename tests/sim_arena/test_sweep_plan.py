@@ -134,3 +134,10 @@ def test_nothing_to_play_is_told() -> None:
         list(found(SweepSpec(traces="nowhere/*.sktrace")))
     with pytest.raises((PermanentError, TraceError)):
         list(found(SweepSpec(traces=__file__)))
+
+
+def test_a_trace_without_the_workload_is_named(tmp_path: Path) -> None:
+    write_demo(tmp_path, seed=4, count=2)
+    first, _ = sorted(tmp_path.glob("*.sktrace"))
+    with pytest.raises(TraceError, match=rf"{first.name}: .*nobody"):
+        list(found(SweepSpec(traces=str(tmp_path), deploy="nobody")))

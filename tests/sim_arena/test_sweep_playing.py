@@ -1,19 +1,24 @@
 """A sweep's rows are those of `play`; what fails is a row; a sweep is played by one at a time."""
 
+import shutil
 import threading
 from collections.abc import Callable, Mapping
+from errno import ENOSPC
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from results import ResultsError, Sweep, load_episodes, load_steps, rows_of
-from sim_arena import verbs
+from results.compaction import compact
+from results.latest import read_latest
+from sim_arena import clusters, verbs
 from sim_arena.actions import Action
 from sim_arena.episode import EpisodeResult, play
-from sim_arena.errors import PermanentError
+from sim_arena.errors import BusyError, PermanentError, TransientError
+from sim_arena.locks import locked
 from sim_arena.observation import Observation
 from sim_arena.policies.loading import REGISTRY
 from sim_arena.records import to_row
@@ -25,8 +30,10 @@ from sim_arena.sweeps import (
     go_on,
     opened,
     play_chunk,
+    versions,
     writing,
 )
+from sim_arena.sweeps.fetched import played_folder
 from sim_arena.sweeps.playing import local
 from sim_arena.sweeps.rows import episode_row, of_this_sweep
 from traces.generator import write_demo
@@ -144,17 +151,225 @@ def test_too_many_failures_stop_a_sweep_and_leave_it_unfinished(demo: str, tmp_p
     with pytest.raises(TooManyFailedError):
         go_on(*opened(tmp_path / sweep.id))
     assert len(episodes_of(sweep)) == 2
+    figures = go_on(*opened(tmp_path / sweep.id), max_failed=1)
+    assert (figures["episodes"], figures["errors"]) == (6, 6)
+
+
+def test_what_failed_is_played_again_and_is_there_once(
+    demo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sick = True
+
+    def policy(obs: Observation, deploy: str) -> Action:  # noqa: ARG001 # a policy's arguments
+        if sick:
+            raise RuntimeError("no disk")
+        return {"type": "noop", "deploy": deploy}
+
+    monkeypatch.setitem(REGISTRY, "sick", policy)
+    asked = SweepSpec(traces=demo, policies=("noop", "sick"), chunk=4, max_steps=2, max_failed=0.4)
+    sweep, plan = create(asked, tmp_path)
+    with pytest.raises(TooManyFailedError, match="retry_failed"):
+        go_on(sweep, plan)
+    sick = False
+    seen: list[int] = []
+    figures = go_on(
+        *opened(tmp_path / sweep.id), retry_failed=True, on_chunk=lambda p: seen.append(p.done)
+    )
+    assert seen == [4, 8, 12]
+    assert (figures["episodes"], figures["errors"]) == (12, 0)
+    assert [row["episode"] for row in episodes_of(sweep)] == list(range(12))
+    assert len(steps_of(sweep)) == 24
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_sweep_that_ended_plays_its_failures_again_even_if_its_files_were_joined(
+    demo: str, tmp_path: Path, killed: bool
+) -> None:
+    """Also when the compaction was killed before it deleted what it had joined."""
+    asked = SweepSpec(traces=demo, policies=("noop", "nobody"), chunk=2, max_failed=1)
+    sweep, plan = create(asked, tmp_path)
+    go_on(sweep, plan)
+    numbers: list[int] = []
+    go_on(sweep, plan, retry_failed=True, on_chunk=lambda p: numbers.append(p.done))
+    assert numbers == [2, 4, 6, 8, 10, 12]  # each has one of nobody's
+    assert len(episodes_of(sweep)) == 12
+    before = timeless(episodes_of(sweep))
+    shutil.copytree(sweep.store.url, tmp_path / "before")
+    assert compact(sweep) == (12, 2)
+    if killed:
+        shutil.copytree(tmp_path / "before", sweep.store.url, dirs_exist_ok=True)
+    go_on(sweep, plan, retry_failed=True, on_chunk=lambda p: numbers.append(p.done))
+    assert numbers[6:] == numbers[:6]
+    assert timeless(episodes_of(sweep)) == before
+    assert sweep.read_summary() is not None
+
+
+def test_a_transient_error_is_a_row_only_when_nobody_tries_again(
+    demo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(clusters.REGISTRY, "other", "sim_arena.clusters.embedded")
+    asked = SweepSpec(traces=demo, clusters=("other",), policies="noop", max_steps=2, sample=1)
+    sweep, plan = create(asked, tmp_path)
+    away = [1]
+
+    class Away:
+        def __getattr__(self, name: str) -> Callable[..., Any]:
+            return getattr(verbs, name)  # type: ignore[no-any-return] # a verb
+
+        def observe(self, simulation: Any) -> Observation:
+            if simulation["step"] in away:
+                raise TransientError("expected an answer, found none: try again")
+            return verbs.observe(simulation)
+
+    def play_it(*, last: bool) -> None:
+        with writing(sweep) as writer:
+            play_chunk(sweep, plan, 0, writer, verbs=Away(), last=last)  # type: ignore[arg-type] # it has all
+
+    with pytest.raises(TransientError):
+        play_it(last=False)
+    assert sweep.finished_chunks() == set()
+    play_it(last=True)
+    (row,) = episodes_of(sweep)
+    assert row["error"].startswith("TransientError: expected an answer")
+    away.clear()
+    play_it(last=True)
+    (row,) = episodes_of(sweep)
+    assert (row["error"], row["steps"]) == (None, 2)
+    assert [step["step"] for step in steps_of(sweep)] == [0, 1]
+
+
+class Failing:
+    """The verbs, of which one step's look fails."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error: BaseException | None = error
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return getattr(verbs, name)  # type: ignore[no-any-return] # a verb
+
+    def observe(self, simulation: Any) -> Observation:
+        if simulation["step"] == 1 and self.error is not None:
+            raise self.error
+        return verbs.observe(simulation)
+
+
+def singly(tmp_path: Path, demo: str) -> tuple[Sweep, Plan]:
+    """A sweep of one episode on a cluster that plays them one by one."""
+    asked = SweepSpec(traces=demo, clusters=("other",), policies="noop", max_steps=3, sample=1)
+    return create(asked, tmp_path, "x")
+
+
+@pytest.mark.parametrize("spelling", ["absolute", "around", "link", "copy"])
+def test_an_interrupted_episode_goes_on_however_its_folder_is_named(
+    demo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spelling: str
+) -> None:
+    monkeypatch.setitem(clusters.REGISTRY, "other", "sim_arena.clusters.embedded")
+    monkeypatch.chdir(tmp_path)
+    sweep, plan = singly(Path("runs"), demo)
+    failing: Any = Failing(KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt), writing(sweep) as writer:
+        play_chunk(sweep, plan, 0, writer, verbs=failing)
+    places = {"absolute": tmp_path / "runs", "around": "runs/../runs", "link": "l", "copy": "c"}
+    Path("l").symlink_to("runs")
+    if spelling == "copy":
+        shutil.move("runs", "c")
+    sweep, plan = opened(Path(places[spelling]) / "x")
+    with writing(sweep) as writer:
+        play_chunk(sweep, plan, 0, writer)
+    (row,) = episodes_of(sweep)
+    assert (row["error"], row["steps"]) == (None, 3)
+    taken = steps_of(sweep)
+    assert [step["step"] for step in taken] == [0, 1, 2]
+    assert taken[0]["trace_in"] == plan.episode(0).trace
+
+
+def test_a_full_disk_and_another_player_say_nothing_of_how_an_episode_goes(
+    demo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(clusters.REGISTRY, "other", "sim_arena.clusters.embedded")
+    sweep, plan = singly(tmp_path, demo)
+    failing: Any = Failing(OSError(ENOSPC, "No space left on device"))
+    with writing(sweep) as writer:
+        with pytest.raises(OSError, match="No space left"):
+            play_chunk(sweep, plan, 0, writer, verbs=failing, last=True)
+        with locked(played_folder(sweep) / "x-0"), pytest.raises(BusyError):
+            play_chunk(sweep, plan, 0, writer, last=True)
+    assert sweep.finished_chunks() == set()
+
+
+def test_rows_of_two_versions_are_mixed_only_when_they_may_be(
+    demo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep, plan = create(SweepSpec(traces=demo, policies="noop", chunk=3), tmp_path)
+    made = sweep.parameters["made_with"]
+    with writing(sweep) as writer:
+        play_chunk(sweep, plan, 0, writer)
+    monkeypatch.setattr(versions, "_source", lambda: "another")
+    with pytest.raises(PermanentError, match=f"source {made['source'][:12]}, found .* another"):
+        go_on(sweep, plan)
+    seen: list[int] = []
+    more = {"allow_other_version": True}
+    with pytest.raises(RuntimeError, match="power"):
+        go_on(sweep, plan, on_chunk=lambda _: _raise(RuntimeError("power")), **more)  # type: ignore[arg-type] # it has them
+    found = Sweep.open(tmp_path / sweep.id)
+    assert [one["source"] for one in found.parameters["resumed_with"]] == ["another"]
+    go_on(found, plan, on_chunk=lambda p: seen.append(p.done))  # it takes part by now
+    assert len(episodes_of(found)) == 6
+    monkeypatch.undo()
+    go_on(found, plan)  # has ended: nothing is mixed
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+def test_a_sweep_without_recorded_versions_is_gone_on_with(demo: str, tmp_path: Path) -> None:
+    sweep, plan = create(SweepSpec(traces=demo, policies="noop", max_steps=1), tmp_path)
+    sweep.record("made_with", {"sim-arena": sweep.parameters["made_with"]["sim-arena"]})
+    go_on(*opened(tmp_path / sweep.id))
+    assert plan.cases
 
 
 def test_chunks_that_are_there_are_not_played_again(demo: str, tmp_path: Path) -> None:
     sweep, plan = create(SweepSpec(traces=demo, chunk=2), tmp_path)
-    play_chunk(sweep, plan, 1)
+    with writing(sweep) as writer:
+        play_chunk(sweep, plan, 1, writer)
     before = (tmp_path / sweep.id / "steps/chunk=1/steps.parquet").stat().st_mtime_ns
     seen: list[int] = []
     go_on(*opened(tmp_path / sweep.id), on_chunk=lambda progress: seen.append(progress.done))
     assert seen == [4, 6]
     assert (tmp_path / sweep.id / "steps/chunk=1/steps.parquet").stat().st_mtime_ns == before
     go_on(*opened(tmp_path / sweep.id), on_chunk=lambda _: pytest.fail("nothing is missing"))
+
+
+@pytest.mark.parametrize("lost", ["steps", "episodes"])
+@pytest.mark.parametrize("where", ["original", "copy", "joined", "half joined", "store"])
+def test_what_an_ended_sweep_has_lost_is_played_again(
+    demo: str, tmp_path: Path, lost: str, where: str
+) -> None:
+    """As the message says about a damaged file: delete it, and resume."""
+    runs = f"memory://{tmp_path.name}-{lost}/runs" if where == "store" else str(tmp_path / "runs")
+    sweep, plan = create(SweepSpec(traces=demo, seeds="0-1", chunk=2), runs)
+    go_on(sweep, plan)
+    steps, episodes = steps_of(sweep), episodes_of(sweep)
+    sweep.write_summary({"episodes": -1})  # the old one, to be told apart
+    if where == "copy":
+        shutil.copytree(sweep.store.url, tmp_path / "runs" / "copy")
+        sweep, plan = opened(tmp_path / "runs" / "copy")
+    if where.endswith("joined"):
+        with writing(sweep):
+            compact(sweep, rows=len(steps) // 2 if where == "half joined" else len(steps))
+    sweep.store.delete(sweep.parts("steps")[0].replace("steps", lost))
+    seen: list[int] = []
+    figures = go_on(*opened(sweep.store.url), on_chunk=lambda progress: seen.append(progress.done))
+    assert len(seen) >= 1
+    assert figures["episodes"] == len(episodes) == len(plan)
+    assert (sweep.read_summary() or {})["episodes"] == len(episodes)
+    assert timeless(steps_of(sweep)) == timeless(steps)
+    assert timeless(episodes_of(sweep)) == timeless(episodes)
+    assert sweep.store.list("steps") == sorted(sweep.parts("steps"))
+    if where == "copy":
+        assert read_latest(tmp_path / "runs") == "copy"
 
 
 @pytest.mark.parametrize("store", ["folder", "memory"])
@@ -177,10 +392,22 @@ def test_a_second_writer_is_refused(demo: str, tmp_path: Path, store: str) -> No
     go_on(sweep, plan)
 
 
-def test_a_sweep_whose_creation_was_interrupted_says_so(tmp_path: Path) -> None:
-    Sweep.create(tmp_path, "half")
-    with pytest.raises(ResultsError, match="creation was interrupted"):
-        opened(tmp_path / "half")
+@pytest.mark.parametrize("store", ["folder", "memory"])
+def test_a_sweep_whose_creation_was_interrupted_is_made_again(
+    demo: str, tmp_path: Path, store: str
+) -> None:
+    runs = str(tmp_path) if store == "folder" else f"memory://{tmp_path.name}/runs"
+    half, plan = create(SweepSpec(traces=demo, seeds="0-1"), runs, "half")
+    half.store.delete("run.json")
+    other = f"{'0' * 64}.sktrace"
+    half.add_input(other, b"of another sweep")
+    with pytest.raises(ResultsError, match=r"creation was interrupted.*make it again"):
+        opened(half.store.url)
+    made, _ = create(SweepSpec(traces=demo), runs, "half")
+    assert f"inputs/{other}" not in made.store.list("inputs")
+    go_on(*opened(made.store.url))
+    with pytest.raises(ResultsError, match="exists already"):
+        create(plan.asked, runs, "half")
 
 
 def test_a_store_that_is_no_folder_gets_the_same(demo: str, tmp_path: Path) -> None:
@@ -197,8 +424,6 @@ def test_real_clusters_go_through_the_verbs(
     demo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever is registered: here the embedded cluster under another name."""
-    from sim_arena import clusters  # noqa: PLC0415 # patched here alone
-
     monkeypatch.setitem(clusters.REGISTRY, "other", "sim_arena.clusters.embedded")
     asked = SweepSpec(traces=demo, clusters=("embedded", "other"), policies="heuristic")
     sweep, plan = create(asked, tmp_path)
@@ -219,6 +444,29 @@ def test_real_clusters_go_through_the_verbs(
     kept = [row["trace_in"] for row in other if row["step"]]
     assert kept
     assert all(Path(path).exists() for path in kept)
+
+
+def test_what_a_cluster_cannot_show_is_null_and_in_no_rate(
+    demo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(clusters.REGISTRY, "other", "sim_arena.clusters.embedded")
+    asked = SweepSpec(traces=demo, clusters=("other",), targets=3, sample=2)
+    sweep, plan = create(asked, tmp_path)
+
+    class Blind:
+        def __getattr__(self, name: str) -> Callable[..., Any]:
+            return getattr(verbs, name)  # type: ignore[no-any-return] # a verb
+
+        def observe(self, simulation: Any) -> Observation:
+            seen = verbs.observe(simulation)
+            pods = {"ready": 3, "pending": 0, "total": 3}
+            return cast("Observation", {**seen, **pods, "unassessable": ["memory"]})
+
+    figures = go_on(sweep, plan, verbs=Blind())  # type: ignore[arg-type] # it has all of them
+    assert (figures["unassessable"], figures["success_rate"]) == (2, None)
+    assert {row["success"] for row in episodes_of(sweep)} == {None}
+    assert {row["reward"] for row in steps_of(sweep)} == {None}
+    assert load_episodes(sweep, form="arrow")["success"].null_count == 2
 
 
 def test_rows_are_described_alike(demo: str, tmp_path: Path) -> None:

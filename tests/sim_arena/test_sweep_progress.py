@@ -1,11 +1,22 @@
 """How far a sweep is and how long it takes: nothing is said that is not known."""
 
+from pathlib import Path
+
 import pytest
 
 from sim_arena.errors import PermanentError
-from sim_arena.sweeps import ChunkReport, Plan, Progress, SweepSpec, TooManyFailedError
+from sim_arena.sweeps import (
+    ChunkReport,
+    Plan,
+    Progress,
+    SweepSpec,
+    TooManyFailedError,
+    UnplayedError,
+    plan_of,
+)
 from sim_arena.sweeps.cases import Case
 from sim_arena.sweeps.estimate import estimate
+from traces.generator import write_demo
 
 CASE = Case("t", "0" * 64, "shop", "web", target=3, duration=60, nodes="1x4cpu,8Gi", max_steps=10)
 
@@ -59,9 +70,39 @@ def test_more_failures_than_may_be_stop_it() -> None:
         play(progress, Clock(), 10, 1, failed=1)
 
 
+def test_what_could_not_be_played_counts_as_failed_and_is_never_done() -> None:
+    clock = Clock()
+    progress = Progress(100, 0.3, clock=clock)
+    assert play(progress, clock, 60, 1).startswith("60 of 100 episodes")
+    progress.lose(20, "MemoryError: none left")
+    assert progress.line() == (
+        "60 of 100 episodes, 20 could not be played, 60 a second, about 0 s left"
+    )
+    assert (progress.share, progress.remaining) == (0.6, pytest.approx(20 / 60))
+    play(progress, clock, 20, 1)
+    assert progress.line().endswith(", ended")
+    with pytest.raises(UnplayedError, match=r"20 of 100 .* MemoryError: none left; .* resume"):
+        progress.require_all()
+    with pytest.raises(TooManyFailedError, match=r"31 of 111 .* 31 of them could not be played: x"):
+        progress.lose(11, "x")
+
+
+def test_pieces_of_the_chunks_are_played_to_estimate_the_rest(tmp_path: Path) -> None:
+    write_demo(tmp_path, seed=4, count=3)
+    asked = SweepSpec(traces=str(tmp_path), policies=("noop", "nobody"), seeds="0-99", chunk=50)
+    plan, files = plan_of(asked)
+    found = estimate(plan, files)
+    low, high = found.seconds["embedded"]
+    assert 0 < low <= high
+    assert 20 <= found.played <= len(plan)
+    assert all("nobody" in error for error in found.errors)
+    assert found.errors
+
+
 def test_a_real_cluster_s_windows_come_one_after_another_at_its_speed() -> None:
     asked = SweepSpec(clusters="kwok", seeds="0-9", speed=10, concurrency=4)
-    assert estimate(Plan.of(asked, [CASE]), {}) == {"kwok": 10 * 10 * (60 / 10 + 5)}
+    found = estimate(Plan.of(asked, [CASE]), {})
+    assert (found.seconds, found.played) == ({"kwok": (10 * 11.0, 10 * 10 * 11.0)}, 0)
 
 
 def test_grids_that_nobody_can_play_are_refused() -> None:
@@ -70,8 +111,9 @@ def test_grids_that_nobody_can_play_are_refused() -> None:
         Plan.of(far, [CASE])
     assert len(Plan.of(far.model_copy(update={"sample": 5}), [CASE])) == 5
     absurd = SweepSpec(
-        seeds={"count": 10_000_000}, targets=range(1, 10_000), nodes=["1x4cpu,8Gi"] * 10_000,
-        rewards=["binary"] * 10_000, sample=5,
+        seeds={"count": 10_000_000}, targets=range(1, 10_000), sample=5,
+        nodes=[f"1x{cpu}cpu,8Gi" for cpu in range(1, 10_000)],
+        step_sizes=[{"cpu": f"{cpu}m"} for cpu in range(1, 10_000)],
     )  # fmt: skip
     with pytest.raises(PermanentError, match="fewer combinations"):
         Plan.of(absurd, [CASE])

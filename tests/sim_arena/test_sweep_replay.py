@@ -1,12 +1,15 @@
 """Any row of a sweep, or of a run, can be played again."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from results import ResultsError, Run, Sweep, load_steps, rows_of, table_of
+from results import ResultsError, ResultsNotice, Run, Sweep, load_steps, rows_of, table_of
 from sim_arena.episode import EpisodeSpec, play
+from sim_arena.errors import PermanentError
 from sim_arena.sweeps import SweepSpec, create, go_on
 from sim_arena.sweeps.replay import replay
 from traces.generator import write_demo
@@ -65,7 +68,10 @@ def test_what_is_not_there_is_told(sweep: Sweep, tmp_path: Path) -> None:
     with pytest.raises(ResultsError, match="from 0 to 47"):
         replay(sweep, 48, tmp_path)
     sweep.store.delete("episodes/chunk=0")
-    with pytest.raises(ResultsError, match="has not been played"):
+    with (
+        pytest.warns(ResultsNotice, match=r"1 chunk \(0\) lost"),
+        pytest.raises(ResultsError, match="has not been played"),
+    ):
         replay(sweep, 1, tmp_path)
 
 
@@ -76,3 +82,28 @@ def test_a_run_is_played_again(make_spec: Callable[..., EpisodeSpec], tmp_path: 
     assert (again.differences, len(again.played)) == ([], 3)
     with pytest.raises(ResultsError, match="no episode 1"):
         replay(run, 1, tmp_path / "again")
+
+
+@pytest.mark.parametrize(
+    "named", [{"policy": "evil:policy"}, {"pre_start": [{"command": ["touch", "evil"]}]}]
+)
+def test_code_that_a_record_names_is_not_run_unasked(
+    make_spec: Callable[..., EpisodeSpec],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    named: dict[str, Any],
+) -> None:
+    (tmp_path / "evil.py").write_text(
+        "from pathlib import Path\n"
+        "Path('evil').touch()\n"
+        "def policy(obs, deploy): return {'type': 'noop', 'deploy': deploy}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    run = Run.open(play(make_spec(**named, max_steps=1)).folder)
+    (tmp_path / "evil").unlink()
+    sys.modules.pop("evil", None)
+    with pytest.raises(PermanentError, match=r"no code, found (policy|pre_start).*--allow-code"):
+        replay(run, 0, tmp_path / "again")
+    assert not (tmp_path / "evil").exists()
+    assert replay(run, 0, tmp_path / "again", allow_code=True).differences == []
+    assert (tmp_path / "evil").exists()

@@ -9,7 +9,8 @@ from results import open_result
 from sim_arena.episode import play
 from sim_arena.errors import PermanentError
 from sim_arena.spec import EpisodeSpec
-from sim_arena.timeline import STATES, timelines
+from sim_arena.sweeps.replay import recorded_episode
+from sim_arena.timeline import STATES, Timeline, timelines
 from traces import load_manifest
 
 DEMO = Path(__file__).parents[2] / "traces" / "demo"
@@ -30,13 +31,20 @@ def demo(number: int, runs: Path, **values: Any) -> EpisodeSpec:
     )
 
 
+def recorded(runs: Path) -> list[Timeline]:
+    return timelines(recorded_episode(open_result(runs / "r"), 0))
+
+
 @pytest.mark.parametrize("number", [0, 21, 22])
-def test_the_ends_are_what_the_steps_saw(number: int, tmp_path: Path) -> None:
+def test_every_window_ends_as_its_step_saw_it(number: int, tmp_path: Path) -> None:
     result = play(demo(number, tmp_path))
-    windows = timelines(open_result(tmp_path / "r"), 0)
+    windows = recorded(tmp_path)
     assert result.success
-    assert [one["step"] for one in windows] == [0, len(result.records) - 1]
-    for window, record in zip(windows, (result.records[0], result.records[-1]), strict=True):
+    changed = [at for at, record in enumerate(result.records) if record["changed"]]
+    assert [one["step"] for one in windows] == [0, *(at + 1 for at in changed)]
+    assert windows[-1]["step"] == len(result.records) - 1
+    for window in windows:
+        record = result.records[window["step"]]
         seen = record["observation"]
         assert seen is not None
         last = {name: values[-1] for name, values in window["workload"].items()}
@@ -61,7 +69,7 @@ def test_nothing_that_a_record_names_is_run(
     play(demo(0, tmp_path, policy="theirs:policy", max_steps=2))
     (tmp_path / "theirs.py").write_text("raise SystemExit('was run')\n", "utf-8")
     monkeypatch.delitem(__import__("sys").modules, "theirs")
-    assert len(timelines(open_result(tmp_path / "r"), 0)) == 2
+    assert [one["step"] for one in recorded(tmp_path)] == [0]  # nothing changed after it
 
 
 def test_a_trace_that_is_another_one_is_not_drawn(tmp_path: Path) -> None:
@@ -71,4 +79,4 @@ def test_a_trace_that_is_another_one_is_not_drawn(tmp_path: Path) -> None:
     play(spec.model_copy(update={"trace": str(trace), "max_steps": 1}))
     trace.write_bytes((DEMO / load_manifest(DEMO)[1].file).read_bytes())
     with pytest.raises(PermanentError, match="found another file"):
-        timelines(open_result(tmp_path / "r"), 0)
+        recorded(tmp_path)

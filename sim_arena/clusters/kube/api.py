@@ -126,13 +126,24 @@ class Api:
             try:
                 return self._once(method, path, body, options)
             except ApiError as error:
-                if not self._may_pass(error):
+                if not self.may_pass(error):
                     raise
                 wait = error.retry_after or pause * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
                 if time.monotonic() + wait > deadline:
                     raise
             time.sleep(wait)
             pause = min(2 * pause, _LONGEST_PAUSE_S)
+
+    def may_pass(self, error: ApiError) -> bool:
+        """Whether a failure may be over in a moment: no answer, or the confusion after that.
+
+        A server that starts refuses for a moment what it will allow.
+        """
+        now = time.monotonic()
+        if isinstance(error, AwayError):
+            self._away_at = now
+            return True
+        return error.status in _UNSURE and now - self._away_at < _UNSURE_S
 
     def text(self, path: str) -> str:
         """A resource that is plain text, such as a pod's log; it is asked for once.
@@ -281,13 +292,6 @@ class Api:
             )
             answer: Json = json.loads(response.data)
             return answer
-
-    def _may_pass(self, error: ApiError) -> bool:
-        now = time.monotonic()
-        if isinstance(error, AwayError):
-            self._away_at = now
-            return True
-        return error.status in _UNSURE and now - self._away_at < _UNSURE_S
 
     def _resource(self, version: str, kind: str) -> _Resource:
         if (version, kind) not in self._resources:

@@ -1,5 +1,8 @@
 """The lease on which runs queue: two on one cluster would compete for its nodes.
 
+A run has it from before its first object until after its last one, so that who comes next finds the
+cluster empty.
+
 It is a `coordination.k8s.io/v1` Lease in a namespace of ours. Its annotations say what its holder
 is doing, so that another process can go on with it: how far the replay is, and whether its window
 is over.
@@ -9,7 +12,7 @@ import datetime as dt
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -17,7 +20,10 @@ from sim_arena.clusters.kube.api import Api, Json, RefusedError
 from sim_arena.clusters.kube.ownership import HOME, PREPARED_LABEL, RUN_ANNOTATION
 from sim_arena.errors import ClusterError, PermanentError, TransientError
 
-__all__ = ["LEASE_S", "Holder", "Lease"]
+__all__ = ["LEASE", "LEASE_S", "Holder", "Keeper", "Lease", "await_cluster"]
+
+LEASE = "runs"
+"""The name of the lease on which runs queue, whichever way they replay."""
 
 LEASE_S = 60
 """Seconds after which a holder that did not renew the lease has lost it."""
@@ -46,6 +52,30 @@ class Holder(NamedTuple):
     progress: Mapping[str, str]
 
 
+def await_cluster(used_by: Callable[[], str | None], deadline_s: float) -> None:
+    """Wait until nobody else uses a cluster, and say for whom.
+
+    Args:
+        used_by: says who uses it; None if nobody does.
+        deadline_s: seconds to wait at most.
+
+    Raises:
+        TransientError: somebody still used it at the deadline.
+    """
+    deadline = time.monotonic() + deadline_s
+    told: str | None = None
+    while (user := used_by()) is not None:
+        if told != user:
+            told = user
+            _LOG.warning("waiting for %s, which has the cluster", told)
+        if time.monotonic() > deadline:
+            raise TransientError(
+                f"expected the cluster to become free within {deadline_s:g} s, found it used by "
+                f"{told}: wait for it, or end it"
+            )
+        time.sleep(_LOOK_S)
+
+
 class Lease:
     """One lease, by its name.
 
@@ -62,6 +92,19 @@ class Lease:
         """Who has the lease; None if nobody has."""
         return _holder(self._api.get(_KIND, HOME, self.name))
 
+    def living(self) -> Holder | None:
+        """Who has the lease and was heard of lately; None if nobody."""
+        holder = self.holder()
+        return holder if holder is not None and holder.alive else None
+
+    def held(self, run_id: str) -> Holder:
+        """Who has the lease, which has to be the run.
+
+        Raises:
+            TransientError: another run has it, or none: what is seen now is not this run's.
+        """
+        return _required(self.holder(), run_id)
+
     def acquire(self, run_id: str, progress: Mapping[str, str], deadline_s: float) -> None:
         """Take the lease; while another run has it, wait and say for whom.
 
@@ -74,24 +117,15 @@ class Lease:
             TransientError: another run still had it at the deadline.
             PermanentError: the namespace of the lease is missing.
         """
-        deadline = time.monotonic() + deadline_s
-        told: str | None = None
-        while True:
-            found = self._api.get(_KIND, HOME, self.name)
-            holder = _holder(found)
-            if holder is None or not holder.alive or holder.run_id == run_id:
-                if self._write(found, run_id, progress):
-                    return
-                continue
-            if told != holder.run_id:
-                told = holder.run_id
-                _LOG.warning("waiting for run %s, which has the cluster", told)
-            if time.monotonic() > deadline:
-                raise TransientError(
-                    f"expected the cluster to become free within {deadline_s:g} s, found it used "
-                    f"by run {told}: wait for it, or end it"
-                )
-            time.sleep(_LOOK_S)
+
+        def other() -> str | None:
+            while True:
+                found = self._api.get(_KIND, HOME, self.name)
+                user = _another(_holder(found), run_id)
+                if user is not None or self._write(found, run_id, progress):
+                    return user
+
+        await_cluster(other, deadline_s)
 
     def renew(self, run_id: str, progress: Mapping[str, str] | None = None) -> None:
         """Show that the holder lives, and write how far it is.
@@ -102,13 +136,8 @@ class Lease:
         while True:
             found = self._api.get(_KIND, HOME, self.name)
             holder = _holder(found)
-            if holder is None or holder.run_id != run_id:
-                who = "nobody" if holder is None else f"run {holder.run_id}"
-                raise TransientError(
-                    f"expected run {run_id} to have the cluster, found that {who} has it: it was "
-                    f"not heard of for {LEASE_S} s"
-                )
-            if self._write(found, run_id, holder.progress if progress is None else progress):
+            had = _required(holder, run_id, f": it was not heard of for {LEASE_S} s")
+            if self._write(found, run_id, had.progress if progress is None else progress):
                 return
 
     def release(self, run_id: str) -> None:
@@ -132,11 +161,10 @@ class Lease:
     def kept(self, run_id: str) -> Iterator["Keeper"]:
         """Renew the lease from another thread within the block."""
         keeper = Keeper(self, run_id)
-        keeper.thread.start()
         try:
             yield keeper
         finally:
-            keeper.ended.set()
+            keeper.end()
 
     def _write(self, found: Json | None, run_id: str, progress: Mapping[str, str]) -> bool:
         """Write the lease as it should be; False if somebody else wrote it in between."""
@@ -161,14 +189,14 @@ class Lease:
             if found is None:
                 self._api.create(wanted)
             else:
-                wanted["metadata"]["resourceVersion"] = found["metadata"]["resourceVersion"]
+                # The uid too: a lease that was deleted meanwhile would be made anew by the write.
+                for field in ("resourceVersion", "uid"):
+                    wanted["metadata"][field] = found["metadata"][field]
                 if _holds(found, run_id):
                     wanted["spec"]["acquireTime"] = found["spec"].get("acquireTime", now)
                 self._api.request("put", self._api.path(_KIND, HOME, self.name), wanted)
         except RefusedError as error:
             if error.status == _CONFLICT:
-                return False
-            if error.status == 404 and found is not None:
                 return False
             if error.status == 404:
                 raise PermanentError(
@@ -180,14 +208,28 @@ class Lease:
 
 
 class Keeper:
-    """Renews a lease until it is told to end, and remembers if that failed."""
+    """Renews a lease from another thread until it is told to end, and remembers if that failed.
+
+    Args:
+        lease: the lease.
+        run_id: the run that has it.
+    """
 
     def __init__(self, lease: Lease, run_id: str) -> None:
-        self.ended = threading.Event()
-        self.thread = threading.Thread(target=self._run, name="lease", daemon=True)
         self._lease = lease
         self._run_id = run_id
+        self._ended = threading.Event()
         self._lost: ClusterError | None = None
+        threading.Thread(target=self._run, name="lease", daemon=True).start()
+
+    @property
+    def lives(self) -> bool:
+        """Whether it still renews the lease."""
+        return self._lost is None and not self._ended.is_set()
+
+    def end(self) -> None:
+        """Renew no more."""
+        self._ended.set()
 
     def check(self) -> None:
         """Raise if the lease is lost.
@@ -199,7 +241,7 @@ class Keeper:
             raise self._lost
 
     def _run(self) -> None:
-        while not self.ended.wait(_RENEW_S):
+        while not self._ended.wait(_RENEW_S):
             try:
                 self._lease.renew(self._run_id)
             except ClusterError as error:
@@ -223,6 +265,22 @@ def _holder(found: Json | None) -> Holder | None:
             if key.startswith(_PROGRESS) and key != RUN_ANNOTATION
         },
     )
+
+
+def _required(holder: Holder | None, run_id: str, why: str = "") -> Holder:
+    if holder is None or holder.run_id != run_id:
+        who = "nobody" if holder is None else f"run {holder.run_id}"
+        raise TransientError(
+            f"expected run {run_id} to have the cluster, found that {who} has it{why}"
+        )
+    return holder
+
+
+def _another(holder: Holder | None, run_id: str) -> str | None:
+    """The run other than one's own that has a lease, and lives."""
+    if holder is None or not holder.alive or holder.run_id == run_id:
+        return None
+    return f"run {holder.run_id}"
 
 
 def _alive(renewed: str, seconds: int) -> bool:

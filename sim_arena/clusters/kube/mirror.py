@@ -2,7 +2,8 @@
 
 A watch that breaks is opened again where it was; one whose place is too old for the server (410
 Gone) starts from a new list; a server that asks for time (429 with Retry-After) gets it. As long
-as any collection is behind, the copy says so, and nobody takes it for the present.
+as any collection is behind, the copy says so, and nobody takes it for the present; nor is it the
+present as long as it does not show what the owner of the copy has written itself.
 """
 
 import threading
@@ -12,7 +13,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from sim_arena.clusters.kube.api import Api, Json, WatchStream
-from sim_arena.clusters.kube.errors import AwayError, RefusedError
+from sim_arena.clusters.kube.errors import ApiError
 from sim_arena.clusters.kube.objects import WORKLOAD_KINDS, State
 from sim_arena.errors import TransientError
 
@@ -37,6 +38,13 @@ class Collection(NamedTuple):
     kind: str
     path: str
     selector: str | None = None
+
+
+class _Written(NamedTuple):
+    """What was done to an object: the version that it had afterwards, and whether it is to go."""
+
+    version: int
+    deleted: bool
 
 
 class Mirror:
@@ -84,8 +92,44 @@ class Mirror:
 
     def behind(self) -> str | None:
         """Which collection is not up to date, if any."""
-        late = [one.about.kind for one in self._watchers if not one.fresh]
-        return f"the watch of {', '.join(late)} is not up to date" if late else None
+        if late := [one.about.kind for one in self._watchers if not one.fresh]:
+            return f"the watch of {', '.join(late)} is not up to date"
+        with self._news:
+            awaited = [
+                f"{one.about.kind} {name}" for one in self._watchers if (name := one.awaits())
+            ]
+        return (
+            f"the watch has not come to what was done to {', '.join(awaited)}" if awaited else None
+        )
+
+    def require_present(self) -> None:
+        """See that the copy is not behind.
+
+        Raises:
+            TransientError: it is, so that what it shows means nothing.
+        """
+        if (reason := self.behind()) is not None:
+            raise TransientError(f"expected to see what the cluster shows now, found that {reason}")
+
+    def wrote(self, obj: Json) -> None:
+        """Take in that an object was applied; until it comes by its watch, the copy is behind.
+
+        Args:
+            obj: the object as the API server answered.
+        """
+        self._expect(obj, _Written(int(obj["metadata"]["resourceVersion"]), deleted=False))
+
+    def deleted(self, kind: str, namespace: str, name: str) -> None:
+        """Take in that an object was deleted; until its watch shows that, the copy is behind."""
+        obj = {"kind": kind, "metadata": {"namespace": namespace, "name": name}}
+        self._expect(obj, None)
+
+    def _expect(self, obj: Json, written: _Written | None) -> None:
+        with self._news:
+            for watcher in self._watchers:
+                if watcher.about.kind == obj["kind"]:
+                    watcher.expect(obj["metadata"]["namespace"], obj["metadata"]["name"], written)
+        self.note()
 
     def wait_for_news(self, timeout_s: float) -> None:
         """Return when something has changed since the last look, or after the timeout."""
@@ -140,6 +184,32 @@ class _Watcher:
         self._listed = False
         self._stream: WatchStream | None = None
         self._ended = threading.Event()
+        self._written: dict[tuple[str, str], _Written] = {}
+
+    def expect(self, namespace: str, name: str, written: _Written | None) -> None:
+        """Take in what was done to an object; None: it was deleted, whatever was done before."""
+        before = self._written.get((namespace, name), _Written(0, deleted=True))
+        self._written[namespace, name] = written or before._replace(deleted=True)
+
+    def awaits(self) -> str | None:
+        """The first object of which the watch does not show yet what was done to it.
+
+        Versions of one kind's objects can be compared: Kubernetes' API concepts, "Resource
+        versions"; etcd counts them up.
+        """
+        if not self._written:
+            return None  # as nearly always: the copy may be large
+        seen = int(self._version or 0)
+        there = {
+            (obj["metadata"]["namespace"], obj["metadata"]["name"])
+            for obj in self.objects.values()
+            if "deletionTimestamp" not in obj["metadata"]
+        }
+        for key, written in list(self._written.items()):
+            if seen < written.version or (written.deleted and key in there):
+                return "/".join(key)
+            del self._written[key]
+        return None
 
     def end(self) -> None:
         """End the watch, without waiting for the thread."""
@@ -153,15 +223,14 @@ class _Watcher:
             try:
                 self._list_and_watch()
                 pause = _FIRST_PAUSE_S
-            except RefusedError as error:
-                self._version = ""
-                if error.status != _GONE:
-                    self.fresh = False
+            except ApiError as error:
+                self.fresh = False
+                if error.status == _GONE:
+                    self._version = ""
+                elif not self._api.may_pass(error):
                     if not self._ended.is_set():
                         self._mirror.fail(error)
                     return
-            except AwayError as error:
-                self.fresh = False
                 self._ended.wait(error.retry_after or pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_S)
             except Exception as error:  # noqa: BLE001 - a fault of ours, for the thread that looks
@@ -180,6 +249,7 @@ class _Watcher:
             if self._ended.is_set():
                 return
             self.fresh = True
+            self._mirror.note()  # what happened while there was no watch is yet to come
             for event in self._stream:
                 self._take(event)
         finally:
@@ -191,18 +261,20 @@ class _Watcher:
         objects = {obj["metadata"]["uid"]: self._named(obj) for obj in answer["items"] or []}
         with self._mirror.lock:
             self.objects = objects
-        self._version = answer["metadata"]["resourceVersion"]
+            self._version = answer["metadata"]["resourceVersion"]
         # What happened since an earlier list is not known: a pod may have given up its place.
         self._mirror.note(freed=self._listed and self.about.kind in {"Pod", "Node"})
         self._listed = True
 
     def _take(self, event: Json) -> None:
         obj = self._named(event["object"])
-        self._version = obj["metadata"]["resourceVersion"]
+        version = obj["metadata"]["resourceVersion"]
         if event["type"] == "BOOKMARK":
+            self._version = version
             return
         uid = obj["metadata"]["uid"]
         with self._mirror.lock:
+            self._version = version
             before = self.objects.pop(uid, None)
             if event["type"] != "DELETED":
                 self.objects[uid] = obj

@@ -34,10 +34,13 @@ _NODES = "/api/v1/nodes"
 
 
 def is_virtual(node: Mapping[str, Json]) -> bool:
-    """Whether KWOK plays a node, so that nothing runs there in truth."""
-    labels = node["metadata"].get("labels") or {}
+    """Whether KWOK plays a node, so that nothing runs there in truth.
+
+    SimKube's label `type: virtual` alone does not say so: somebody may call machines that.
+    """
     annotations = node["metadata"].get("annotations") or {}
-    return labels.get(_TYPE) == _VIRTUAL or annotations.get(FAKE_ANNOTATION) == "fake"
+    version = ((node.get("status") or {}).get("nodeInfo") or {}).get("kubeletVersion") or ""
+    return annotations.get(FAKE_ANNOTATION) == "fake" or version.startswith("kwok")
 
 
 def node_manifest(node: Node, *, virtual: bool) -> Json:

@@ -3,17 +3,21 @@
 Pods belong to a workload by their owners, never by their names. What the API does not say is None.
 """
 
+import json
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sim_arena.clusters.kube.api import Api, Json
-from sim_arena.clusters.kube.errors import RefusedError
+from sim_arena.clusters.kube.errors import AwayError, RefusedError
 from sim_arena.clusters.kube.nodes import read_nodes, to_node
 from sim_arena.clusters.kube.objects import (
     COLLECTIONS,
     TERMINAL,
     Genealogy,
     State,
+    controller,
     workload_status,
 )
 from sim_arena.errors import PermanentError
@@ -24,9 +28,9 @@ from traces.quantities import parse_cpu, parse_memory
 
 __all__ = ["observe", "pod_requests"]
 
-_APPS = "apps/v1"
 _METRICS = "/apis/metrics.k8s.io/v1beta1"
 _LATEST = 10
+_REFUSED_POD = re.compile(r'^pods "[^"]*" is ')
 _PARSERS = {"cpu": parse_cpu, "memory": parse_memory}
 
 
@@ -46,13 +50,17 @@ def observe(
         PermanentError: the workload is not there although the trace applied it.
         ClusterError: the cluster could not be read.
     """
-    workload = api.get({"apiVersion": _APPS, "kind": ref.kind}, ref.namespace, ref.name)
+    all_pods = api.list("/api/v1/pods")  # once, so that all that is said of pods is of one moment
+    owners = _owners(api, ref)
+    named = (obj for obj in owners[ref.kind] if obj["metadata"]["name"] == ref.name)
+    workload = next(named, None)
     if workload is None and not deleted:
         raise PermanentError(
             f"expected {ref} on the cluster, found none: somebody removed it, and what is there "
             "says nothing of it"
         )
-    pods = _pods_of(api, ref)
+    makers = _makers(workload, owners)
+    pods = _pods_of(ref, all_pods, owners)
     status = workload_status(ref, pods)
     nodes = [to_node(node) for node in read_nodes(api)]
     observation = Observation(
@@ -64,8 +72,8 @@ def observe(
         restarts=sum(one["restartCount"] for pod in pods for one in _statuses(pod)),
         oom_killed=_oom_kills(one for pod in pods for one in _statuses(pod)),
         throttled=None,
-        reasons=status.reasons,
-        events=_events(api, ref.namespace, pods),
+        reasons=status.reasons | _refused(makers),
+        events=_events(api, ref.namespace, pods, makers),
         containers=_containers(workload, pods, _usage(api, ref.namespace)),
         nodes=len(nodes),
         allocatable_cpu=sum(node.cpu for node in nodes),
@@ -74,7 +82,8 @@ def observe(
         simulated_seconds=seconds,
         cluster=cluster,
     )
-    observation.update(_requested(api, {node.name: (node.cpu, node.memory) for node in nodes}))
+    sizes = {node.name: (node.cpu, node.memory) for node in nodes}
+    observation.update(_requested(all_pods, sizes))
     return observation
 
 
@@ -100,25 +109,60 @@ def pod_requests(spec: Mapping[str, Any]) -> dict[str, int]:
     return total
 
 
-def _pods_of(api: Api, ref: WorkloadRef) -> list[Json]:
-    kinds = ("Pod", ref.kind, "ReplicaSet")
-    objects: dict[str, list[Json]] = {kind: [] for kind in COLLECTIONS}
-    for kind in dict.fromkeys(kinds):
+def _owners(api: Api, ref: WorkloadRef) -> dict[str, list[Json]]:
+    """The workloads of its kind and the ReplicaSets in its namespace.
+
+    They are read after the pods, as an owner is there before its pods.
+    """
+    owners: dict[str, list[Json]] = {}
+    for kind in dict.fromkeys((ref.kind, "ReplicaSet")):
         root, _, plural = COLLECTIONS[kind].rpartition("/")
-        for obj in api.list(f"{root}/namespaces/{ref.namespace}/{plural}"):
-            objects[kind].append({**obj, "kind": kind})
-    state = State(objects)
+        found = api.list(f"{root}/namespaces/{ref.namespace}/{plural}")
+        owners[kind] = [{**obj, "kind": kind} for obj in found]
+    return owners
+
+
+def _pods_of(
+    ref: WorkloadRef, pods: Iterable[Json], owners: Mapping[str, list[Json]]
+) -> list[Json]:
+    here = [{**pod, "kind": "Pod"} for pod in pods if pod["metadata"]["namespace"] == ref.namespace]
+    state = State({**{kind: [] for kind in COLLECTIONS}, **owners, "Pod": here})
     genealogy = Genealogy()
     genealogy.update(state)
-    own = (ref.kind, ref.namespace, ref.name)
-    return [pod for pod in state.pods if genealogy.root(pod) == own]
+    return [pod for pod in here if genealogy.root(pod) == tuple(ref)]
 
 
-def _requested(api: Api, nodes: Mapping[str, tuple[int, int]]) -> Observation:
+def _makers(workload: Json | None, owners: Mapping[str, list[Json]]) -> list[Json]:
+    """The workload and its ReplicaSets: what makes its pods."""
+    if workload is None:
+        return []
+    uid = workload["metadata"]["uid"]
+    sets = (one for one in owners["ReplicaSet"] if (controller(one) or {}).get("uid") == uid)
+    return [workload, *sets]
+
+
+def _refused(makers: Iterable[Json]) -> dict[str, int]:
+    """What the API server said of pods that it refused, and how many are missing.
+
+    ReplicaSets show it as their condition ReplicaFailure; of other kinds there are only events. The
+    refused pod's name is random, and left out.
+    Source: Kubernetes `pkg/controller/replicaset/replica_set_utils.go`, calculateStatus.
+    """
+    found: Counter[str] = Counter()
+    for one in makers:
+        status = one.get("status") or {}
+        for condition in status.get("conditions") or () if one["kind"] == "ReplicaSet" else ():
+            if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
+                missing = one["spec"].get("replicas", 1) - status.get("replicas", 0)
+                found[_REFUSED_POD.sub("", condition["message"])] += missing
+    return dict(sorted((+found).items()))
+
+
+def _requested(all_pods: Iterable[Json], nodes: Mapping[str, tuple[int, int]]) -> Observation:
     """What the pods of everybody request on these nodes, and what one node has left at most."""
     used = {name: {"cpu": 0, "memory": 0} for name in nodes}
     pods = 0
-    for pod in api.list("/api/v1/pods"):
+    for pod in all_pods:
         node = pod["spec"].get("nodeName")
         if node not in used or pod["status"].get("phase") in TERMINAL:
             continue
@@ -136,14 +180,21 @@ def _requested(api: Api, nodes: Mapping[str, tuple[int, int]]) -> Observation:
     }
 
 
-def _events(api: Api, namespace: str, pods: Iterable[Json]) -> list[str]:
-    """Reasons of the latest events of some pods, each once, newest first."""
+def _events(api: Api, namespace: str, pods: Iterable[Json], makers: Iterable[Json]) -> list[str]:
+    """Reasons of the latest events of pods and warnings of their makers, each once, newest first.
+
+    What makers say beside warnings is what they did, and of pods that are there or gone.
+    """
     own = {pod["metadata"]["uid"] for pod in pods}
-    found = [
-        (str(event.get("lastTimestamp") or event.get("eventTime") or ""), str(event["reason"]))
-        for event in api.list(f"/api/v1/namespaces/{namespace}/events")
-        if event["involvedObject"].get("uid") in own and event.get("reason")
-    ]
+    warned = {one["metadata"]["uid"] for one in makers}
+    found = []
+    for event in api.list(f"/api/v1/namespaces/{namespace}/events"):
+        uid = event["involvedObject"].get("uid")
+        if not (uid in own or (uid in warned and event.get("type") == "Warning")):
+            continue
+        if event.get("reason"):
+            when = event.get("lastTimestamp") or event.get("eventTime") or ""
+            found.append((str(when), str(event["reason"])))
     return list(dict.fromkeys(reason for _, reason in sorted(found, reverse=True)))[:_LATEST]
 
 
@@ -174,6 +225,7 @@ def _containers(
                 memory_usage=sum(memory for _, memory in used) // len(used) if used else None,
                 restarts=sum(one["restartCount"] for one in own),
                 oom_killed=_oom_kills(own),
+                last_terminations=_last_terminations(own),
                 throttled=None,
             )
         )
@@ -183,10 +235,12 @@ def _containers(
 def _usage(api: Api, namespace: str) -> dict[tuple[str, str], tuple[int, int]]:
     """Milli-CPU and bytes by pod and container, where the metrics API is served; else nothing."""
     try:
-        found = api.list(f"{_METRICS}/namespaces/{namespace}/pods")
+        found = json.loads(api.text(f"{_METRICS}/namespaces/{namespace}/pods"))["items"] or []
     except RefusedError as error:
         if error.status not in {403, 404}:
             raise
+        return {}
+    except AwayError:  # the API server's, or of the metrics server behind it: usage is not known
         return {}
     return {
         (pod["metadata"]["name"], one["name"]): (
@@ -210,6 +264,15 @@ def _oom_kills(statuses: Iterable[Json]) -> int | None:
         for state in ("state", "lastState")
     )
     return kills or None
+
+
+def _last_terminations(statuses: Iterable[Json]) -> list[str]:
+    """Reasons with which containers ended last, each once; a container that runs may have one."""
+    ended = (
+        (one.get("state") or {}).get("terminated") or (one.get("lastState") or {}).get("terminated")
+        for one in statuses
+    )
+    return sorted({last.get("reason") or f"exit code {last['exitCode']}" for last in ended if last})
 
 
 def _statuses(pod: Json) -> list[Json]:

@@ -23,6 +23,7 @@ __all__ = [
     "prefix_of",
     "run_labels",
     "run_of",
+    "virtual_name",
 ]
 
 RUN_LABEL = "sim-arena.io/run"
@@ -44,6 +45,11 @@ def label_value(text: str) -> str:
 def prefix_of(simulation: str) -> str:
     """What goes before the namespaces of a simulation: another one for each simulation."""
     return f"sim-{_digest(simulation, 10)}"
+
+
+def virtual_name(prefix: str, namespace: str) -> str:
+    """The name of the namespace that stands for one of the trace, as SimKube makes it."""
+    return f"{prefix}-{namespace}"
 
 
 def run_labels(run_id: str, simulation: str) -> dict[str, str]:

@@ -20,12 +20,13 @@ from sim_arena.clusters.kube.ownership import HOME, RUN_LABEL, label_value
 from sim_arena.clusters.kube.permissions import Need, missing
 from sim_arena.clusters.kube.usage import usage_trouble
 from sim_arena.nodes import Node
-from sim_arena.spec import Replay
+from sim_arena.spec import EpisodeSpec, Replay
 from traces import Trace, WorkloadRef
 
 __all__ = [
     "assessable",
     "home",
+    "in_time",
     "left_over",
     "neighbours",
     "node_checks",
@@ -52,17 +53,12 @@ def reachable(api: Api) -> Check:
     return Check("api", ok=True, found=f"Kubernetes {version} at {api.server}")
 
 
-def permitted(api: Api, needs: Iterable[Need], manifest: str) -> Check:
+def permitted(api: Api, needs: Iterable[Need], remedy: str, *, name: str = "permissions") -> Check:
     """Check that everything is permitted that will be done."""
     lacking = missing(api, needs)
     if not lacking:
-        return Check("permissions", ok=True, found="all that is needed")
-    return Check(
-        "permissions",
-        ok=False,
-        found=f"not permitted: {'; '.join(lacking)}",
-        remedy=f"have an administrator apply {manifest}, and use that account",
-    )
+        return Check(name, ok=True, found="all that is needed")
+    return Check(name, ok=False, found=f"not permitted: {'; '.join(lacking)}", remedy=remedy)
 
 
 def home(api: Api) -> Check:
@@ -136,8 +132,8 @@ def neighbours(api: Api, run_id: str | None) -> Check:
 
 def queue(lease: Lease, run_id: str | None) -> Check:
     """Look whether another run has the cluster."""
-    holder = lease.holder()
-    if holder is None or not holder.alive or holder.run_id == run_id:
+    holder = lease.living()
+    if holder is None or holder.run_id == run_id:
         return Check("queue", ok=True, found="no other run has the cluster", required=False)
     return Check(
         "queue",
@@ -150,8 +146,7 @@ def queue(lease: Lease, run_id: str | None) -> Check:
 
 def left_over(api: Api, lease: Lease, run_id: str | None) -> Check:
     """Look for what runs left behind that do not live any more."""
-    holder = lease.holder()
-    alive = {run_id} | ({holder.run_id} if holder is not None and holder.alive else set())
+    alive = {run_id, holder.run_id} if (holder := lease.living()) else {run_id}
     found = {run: names for run, names in leftovers(api).items() if run not in alive}
     if not found:
         return Check("cluster leftovers", ok=True, found="nothing of earlier runs")
@@ -164,9 +159,9 @@ def left_over(api: Api, lease: Lease, run_id: str | None) -> Check:
     )
 
 
-def assessable(trace: Trace, ref: WorkloadRef) -> Check:
+def assessable(trace: Trace, ref: WorkloadRef, spec: EpisodeSpec) -> Check:
     """Look whether the workload's trouble is one that a cluster without usage cannot show."""
-    found = usage_trouble(trace, ref)
+    found = usage_trouble(trace, ref, spec.nodes, spec.duration, spec.replay)
     if not found:
         return Check("usage", ok=True, found="the trouble is not usage", required=False)
     return Check(
@@ -175,6 +170,19 @@ def assessable(trace: Trace, ref: WorkloadRef) -> Check:
         found=f"{'; '.join(found)}: KWOK models no usage, so it would look healthy here",
         remedy="use --cluster embedded; here the steps are marked as not assessable",
         required=False,
+    )
+
+
+def in_time(spec: EpisodeSpec) -> Check:
+    """Check that a step can be over within its timeout."""
+    needed = spec.duration / spec.speed
+    if needed < spec.timeout:
+        return Check("time", ok=True, found=f"a step takes {needed:g} s and what it settles in")
+    return Check(
+        "time",
+        ok=False,
+        found=f"a step takes {needed:g} s, and the timeout is {spec.timeout:g} s",
+        remedy="raise the timeout, or replay at a higher speed",
     )
 
 

@@ -1,12 +1,25 @@
 """What a trace says of its workloads by the end of a window."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import takewhile
 from typing import Any
 
 from sim_arena.clusters.kube.objects import WORKLOAD_KINDS
 from traces import Trace, WorkloadRef
+from traces.document import Event
 
-__all__ = ["is_deleted", "last_words"]
+__all__ = ["deletes", "events_within", "last_words"]
+
+
+def events_within(trace: Trace, duration: int) -> Iterator[Event]:
+    """Yield the events that are played.
+
+    Args:
+        trace: the trace
+        duration: events this many seconds after the first one, and later ones, are not
+    """
+    events = trace["events"]
+    return takewhile(lambda event: event["ts"] < events[0]["ts"] + duration, events)
 
 
 def last_words(trace: Trace, duration: int) -> Mapping[WorkloadRef, dict[str, Any] | None]:
@@ -17,10 +30,7 @@ def last_words(trace: Trace, duration: int) -> Mapping[WorkloadRef, dict[str, An
         duration: events this many seconds after the first one, and later ones, do not count
     """
     found: dict[WorkloadRef, dict[str, Any] | None] = {}
-    events = trace["events"]
-    for event in events:
-        if event["ts"] >= events[0]["ts"] + duration:
-            break
+    for event in events_within(trace, duration):
         for obj in event["applied_objs"]:
             found[_ref(obj)] = obj
         for obj in event["deleted_objs"]:
@@ -28,7 +38,7 @@ def last_words(trace: Trace, duration: int) -> Mapping[WorkloadRef, dict[str, An
     return {ref: obj for ref, obj in found.items() if ref.kind in WORKLOAD_KINDS}
 
 
-def is_deleted(trace: Trace, ref: WorkloadRef, duration: int) -> bool:
+def deletes(trace: Trace, ref: WorkloadRef, duration: int) -> bool:
     """Say whether the last word of the trace's window on a workload is its deletion."""
     return last_words(trace, duration).get(ref, {}) is None
 

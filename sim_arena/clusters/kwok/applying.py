@@ -5,17 +5,20 @@ import time
 from sim_arena.clusters.kube.api import Api, Json
 from sim_arena.clusters.kube.cleaning import CLUSTER_KINDS
 from sim_arena.clusters.kube.errors import RefusedError
+from sim_arena.clusters.kube.mirror import Mirror
 from sim_arena.clusters.kube.ownership import RUN_ANNOTATION, RUN_LABEL
+from sim_arena.clusters.kube.timeline import Step
 from sim_arena.clusters.kwok.rewriting import (
-    Simulation,
+    Tenant,
     owned_object,
+    sent_to_virtual_nodes,
     stripped,
     virtual_namespace,
     virtual_object,
 )
-from sim_arena.clusters.kwok.timeline import Step
 from sim_arena.errors import PermanentError, TransientError
 from traces import Trace, gvk, pod_spec_template_paths
+from traces.document import POD_TEMPLATES
 
 __all__ = ["Applier"]
 
@@ -30,18 +33,27 @@ class Applier:
 
     Args:
         api: the API server.
+        mirror: what hears of each object that is applied or deleted.
         trace: the trace; its `config` says where the pod templates are.
-        simulation: what every object gets to carry.
+        tenant: what every object gets to carry.
         run_id: the owner.
         rewrite: whether objects and pods are rewritten as SimKube does; namespaces always are.
     """
 
-    def __init__(
-        self, api: Api, trace: Trace, simulation: Simulation, run_id: str, *, rewrite: bool
+    def __init__(  # noqa: PLR0913 # each is needed
+        self,
+        api: Api,
+        mirror: Mirror,
+        trace: Trace,
+        tenant: Tenant,
+        run_id: str,
+        *,
+        rewrite: bool,
     ) -> None:
         self._api = api
+        self._mirror = mirror
         self._trace = trace
-        self._simulation = simulation
+        self._tenant = tenant
         self._run_id = run_id
         self._rewrite = rewrite
         self._namespaces: set[str] = set()
@@ -72,14 +84,18 @@ class Applier:
         original = bare["metadata"].get("namespace") or "default"
         bare["metadata"]["namespace"] = original
         self._make_namespace(original)
-        self._api.apply(owned_object(self._simulation, self._moved(bare)))
+        applied = self._api.apply(owned_object(self._tenant, self._moved(bare)))
+        self._mirror.wrote(applied)
 
     def _moved(self, obj: Json) -> Json:
         if self._rewrite:
-            tracked = gvk(obj) in self._trace["config"]["trackedObjects"]
-            paths = pod_spec_template_paths(self._trace, gvk(obj)) if tracked else []
-            return virtual_object(self._simulation, obj, paths)
-        namespace = self._simulation.namespace(obj["metadata"]["namespace"])
+            kind = gvk(obj)
+            if kind in self._trace["config"]["trackedObjects"]:
+                paths = pod_spec_template_paths(self._trace, kind)
+                return virtual_object(self._tenant, obj, paths)
+            virtual = virtual_object(self._tenant, obj, [])
+            return sent_to_virtual_nodes(virtual) if kind in POD_TEMPLATES else virtual
+        namespace = self._tenant.namespace(obj["metadata"]["namespace"])
         return {**obj, "metadata": {**obj["metadata"], "namespace": namespace}}
 
     def _apply_cluster_object(self, obj: Json) -> None:
@@ -95,41 +111,56 @@ class Applier:
                 f"{obj['kind']} {name}: it would outlive the run; remove it from the trace"
             )
         found = self._api.get(obj, None, name)
-        own = self._simulation.labels[RUN_LABEL]
+        own = self._tenant.labels[RUN_LABEL]
         if found is not None and (found["metadata"].get("labels") or {}).get(RUN_LABEL) != own:
             raise PermanentError(
                 f"expected no {obj['kind']} {name} on the cluster, found one that is not this "
                 "run's: rename that of the trace"
             )
-        self._api.apply(owned_object(self._simulation, obj))
+        owned = owned_object(self._tenant, obj)
+        annotations = owned["metadata"].get("annotations") or {}
+        owned["metadata"]["annotations"] = {**annotations, RUN_ANNOTATION: self._run_id}
+        self._api.apply(owned)
 
     def _delete(self, obj: Json) -> None:
         metadata = obj["metadata"]
         if obj["kind"] == "Namespace":
-            name = self._simulation.namespace(metadata["name"])
+            name = self._tenant.namespace(metadata["name"])
             self._namespaces.discard(name)
             self._api.delete(_NAMESPACE, None, name)
         elif self._api.is_namespaced(obj):
-            namespace = self._simulation.namespace(metadata.get("namespace") or "default")
+            namespace = self._tenant.namespace(metadata.get("namespace") or "default")
             self._api.delete(obj, namespace, metadata["name"])
+            self._mirror.deleted(obj["kind"], namespace, metadata["name"])
         else:
             found = self._api.get(obj, None, metadata["name"])
-            own = self._simulation.labels[RUN_LABEL]
+            own = self._tenant.labels[RUN_LABEL]
             if found and (found["metadata"].get("labels") or {}).get(RUN_LABEL) == own:
                 self._api.delete(obj, None, metadata["name"])
 
     def _make_namespace(self, original: str) -> None:
-        name = self._simulation.namespace(original)
+        name = self._tenant.namespace(original)
         if name in self._namespaces:
             return
         found = self._api.get(_NAMESPACE, None, name)
-        if found is not None and "deletionTimestamp" in found["metadata"]:
-            raise TransientError(f"expected to make the namespace {name}, found it on its way out")
-        manifest = virtual_namespace(self._simulation, original)
+        if found is not None:
+            self._require_own(found)
+        manifest = virtual_namespace(self._tenant, original)
         manifest["metadata"]["annotations"] = {RUN_ANNOTATION: self._run_id}
         self._api.apply(manifest)
         self._await_account(name)
         self._namespaces.add(name)
+
+    def _require_own(self, namespace: Json) -> None:
+        metadata = namespace["metadata"]
+        if (metadata.get("labels") or {}).get(RUN_LABEL) != self._tenant.labels[RUN_LABEL]:
+            raise PermanentError(
+                f"expected no namespace {metadata['name']}, found one that is not this run's"
+            )
+        if "deletionTimestamp" in metadata:
+            raise TransientError(
+                f"expected to make the namespace {metadata['name']}, found it on its way out"
+            )
 
     def _await_account(self, namespace: str) -> None:
         """Pods are refused until the controllers have given the namespace its account."""

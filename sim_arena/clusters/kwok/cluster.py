@@ -6,46 +6,39 @@ it: which simulation, when it began, how many events were played, whether its wi
 
 import time
 from collections.abc import Mapping
+from functools import partial
 
-from sim_arena.clusters.base import Check, Simulation
-from sim_arena.clusters.kube.api import Api
+from sim_arena.clusters.base import Check, Simulation, observed
 from sim_arena.clusters.kube.cleaning import leftovers, remove
-from sim_arena.clusters.kube.lease import Lease
+from sim_arena.clusters.kube.connected import ConnectedCluster
+from sim_arena.clusters.kube.lease import Holder, await_cluster
 from sim_arena.clusters.kube.observing import observe
-from sim_arena.clusters.kube.ownership import prefix_of
-from sim_arena.clusters.kube.usage import usage_trouble
-from sim_arena.clusters.kube.window import is_deleted
-from sim_arena.clusters.kwok.preflight import LEASE, check
+from sim_arena.clusters.kube.ownership import prefix_of, virtual_name
+from sim_arena.clusters.kube.simkube_objects import foreign_simulation
+from sim_arena.clusters.kube.usage import trouble_in
+from sim_arena.clusters.kube.window import deletes
+from sim_arena.clusters.kwok.preflight import check
 from sim_arena.clusters.kwok.replay import Clock, Pace, Replay
-from sim_arena.errors import PermanentError, TransientError
+from sim_arena.errors import ClusterError, PermanentError, TransientError
 from sim_arena.observation import Observation
 from sim_arena.spec import EpisodeSpec
-from traces import Trace, WorkloadRef, load_trace
+from traces import load_trace
 
 __all__ = ["KwokCluster", "make"]
 
 _CLEAN_S = 120.0
 _SETTLE_S = 30.0
+_PUNCTUAL_S = 3.0
 _NAME, _BEGAN, _PLAYED, _ENDED = "simulation", "began", "events-played", "window-ended"
+_LATE = "seconds-late"
 
 
-class KwokCluster:
+class KwokCluster(ConnectedCluster):
     """Simulations on one cluster, one at a time.
 
     Args:
         context: the kubeconfig's context; None for the current one.
     """
-
-    def __init__(self, context: str | None = None) -> None:
-        self._context = context
-        self._api: Api | None = None
-
-    @property
-    def api(self) -> Api:
-        """The API server; connected to when it is first needed."""
-        if self._api is None:
-            self._api = Api.from_kubeconfig(context=self._context)
-        return self._api
 
     def preflight(self, spec: EpisodeSpec) -> list[Check]:
         """Check the cluster and whether it is fit for this trace; changes nothing."""
@@ -58,17 +51,24 @@ class KwokCluster:
             TransientError: another run had it for longer than the timeout.
             PermanentError: a dead run left something that would take room.
         """
-        lease = Lease(self.api, LEASE)
-        holder = lease.holder()
-        if holder is not None and holder.run_id == simulation["run_id"]:
-            if holder.progress.get(_NAME) == simulation["name"]:
-                lease.renew(simulation["run_id"])
+        run_id, name, timeout = simulation["run_id"], simulation["name"], simulation["timeout"]
+        holder = self.lease.holder()
+        if holder is not None and holder.run_id == run_id:
+            if holder.progress.get(_NAME) == name:
+                self.keeper(run_id)
                 return
-            remove(self.api, simulation["run_id"], _CLEAN_S)  # of an earlier simulation
-        lease.acquire(simulation["run_id"], {_NAME: simulation["name"]}, simulation["timeout"])
-        others = set(leftovers(self.api)) - {simulation["run_id"]}
+            remove(self.api, run_id, _CLEAN_S)  # of an earlier simulation
+        self.claim(run_id, {_NAME: name}, timeout)
+        try:
+            await_cluster(partial(foreign_simulation, self.api), timeout)
+            self._require_empty(run_id)
+        except ClusterError:
+            self.give_back(run_id)
+            raise
+
+    def _require_empty(self, run_id: str) -> None:
+        others = set(leftovers(self.api)) - {run_id}
         if others:
-            lease.release(simulation["run_id"])
             raise PermanentError(
                 f"expected nothing of earlier runs on the cluster, found what {', '.join(others)} "
                 "left, which would take room: `sim-arena cluster clean` removes it"
@@ -87,35 +87,43 @@ class KwokCluster:
             PermanentError: an object was refused, or the timeout passed.
         """
         deadline = time.monotonic() + simulation["timeout"]
-        lease = Lease(self.api, LEASE)
-        progress = dict(_progress(lease, simulation))
+        run_id, name = simulation["run_id"], simulation["name"]
+        progress = dict(_progress(self.lease.held(run_id), simulation))
+        lease, keeper = self.lease, self.keeper(run_id)
         trace = load_trace(simulation["trace"])
         pace = _pace(simulation)
         began = float(progress[_BEGAN]) if _BEGAN in progress else None
-        run_id, name = simulation["run_id"], simulation["name"]
-        with lease.kept(run_id) as keeper:
 
-            def go_on() -> None:
-                keeper.check()
-                if time.monotonic() > deadline:
-                    raise PermanentError(
-                        f"expected the window to be over within {simulation['timeout']:g} s, found "
-                        "it unfinished: shorten the duration, raise the speed or the timeout"
-                    )
+        def go_on() -> None:
+            keeper.check()
+            if time.monotonic() > deadline:
+                raise PermanentError(
+                    f"expected the window to be over within {simulation['timeout']:g} s, found "
+                    "it unfinished: shorten the duration, raise the speed or the timeout"
+                )
 
-            clock = None if began is None else Clock(began)
-            with Replay(self.api, trace, name, run_id, pace, clock=clock, check=go_on) as replay:
-                progress[_BEGAN] = repr(replay.clock.started)
-                for step in replay.steps[int(progress.get(_PLAYED, "0")) :]:
-                    replay.advance(step.due)
-                    replay.play(step)
-                    progress[_PLAYED] = str(step.number + 1)
-                    lease.renew(run_id, progress)
-                replay.advance(simulation["duration"] / pace.speed)
-                progress[_ENDED] = repr(replay.clock.now())
-                unsettled = replay.settle(_SETTLE_S)
-            lease.renew(run_id, progress)
-        warnings = ["usage: KWOK's pods use nothing"] if _trouble(trace, simulation) else []
+        clock = None if began is None else Clock(began)
+        with Replay(self.api, trace, name, run_id, pace, clock=clock, check=go_on) as replay:
+            progress[_BEGAN] = repr(replay.clock.started)
+            for step in replay.steps[int(progress.get(_PLAYED, "0")) :]:
+                replay.advance(step.due)
+                late = max(replay.clock.now() - step.due, float(progress.get(_LATE, "0")))
+                replay.play(step)
+                progress[_LATE] = repr(late)
+                progress[_PLAYED] = str(step.number + 1)
+                lease.renew(run_id, progress)
+            replay.advance(simulation["duration"] / pace.speed)
+            progress[_ENDED] = repr(replay.clock.now())
+            unsettled = replay.settle(_SETTLE_S)
+        lease.renew(run_id, progress)
+        warnings = []
+        if trouble_in(simulation, trace):
+            warnings.append("usage: KWOK's pods use nothing")
+        if (late := float(progress.get(_LATE, "0"))) > _PUNCTUAL_S:
+            warnings.append(
+                f"events came up to {late:.0f} s late, and those that were overdue at once: the "
+                "API server or this process was away, or is slow"
+            )
         return warnings + ([f"not settled at the end: {unsettled}"] if unsettled else [])
 
     def observe(self, simulation: Simulation) -> Observation:
@@ -125,30 +133,27 @@ class KwokCluster:
             TransientError: the run lost the cluster, or it could not be read.
             PermanentError: the window is not over, or the workload is gone.
         """
-        lease = Lease(self.api, LEASE)
-        progress = _progress(lease, simulation)
+        run_id = simulation["run_id"]
+        progress = _progress(self.lease.held(run_id), simulation)
         if _ENDED not in progress:
             raise PermanentError(
                 f"expected the window of {simulation['name']} to be over, found it open: wait first"
             )
         trace = load_trace(simulation["trace"])
-        ref = WorkloadRef(
-            simulation["kind"],
-            f"{prefix_of(simulation['name'])}-{simulation['namespace']}",
-            simulation["deploy"],
-        )
+        ref = observed(simulation)
         seen = observe(
             self.api,
-            ref,
+            ref._replace(namespace=virtual_name(prefix_of(simulation["name"]), ref.namespace)),
             simulation["cluster"].partition(":")[0],
             float(progress[_ENDED]) * _pace(simulation).speed,
-            deleted=is_deleted(trace, _ref(simulation), simulation["duration"]),
+            deleted=deletes(trace, ref, simulation["duration"]),
         )
-        trouble = _trouble(trace, simulation)
-        if trouble:
+        if trouble := trouble_in(simulation, trace):
             seen["unassessable"] = trouble
-        _progress(lease, simulation)  # what was read while somebody else had the cluster is void
-        lease.renew(simulation["run_id"])
+        # What was read while somebody else had the cluster is void.
+        self.lease.held(run_id)
+        if (other := foreign_simulation(self.api)) is not None:
+            raise TransientError(f"expected no other simulation on the cluster, found {other}")
         return seen
 
     def delete(self, simulation: Simulation) -> None:
@@ -160,7 +165,7 @@ class KwokCluster:
         try:
             remove(self.api, run_id, _CLEAN_S)
         finally:
-            Lease(self.api, LEASE).release(run_id)
+            self.give_back(run_id)
 
 
 def make(context: str | None) -> KwokCluster:
@@ -168,14 +173,8 @@ def make(context: str | None) -> KwokCluster:
     return KwokCluster(context)
 
 
-def _progress(lease: Lease, simulation: Simulation) -> Mapping[str, str]:
-    """How far a simulation is, which has to have the cluster."""
-    holder = lease.holder()
-    if holder is None or holder.run_id != simulation["run_id"]:
-        who = "nobody" if holder is None else f"run {holder.run_id}"
-        raise TransientError(
-            f"expected run {simulation['run_id']} to have the cluster, found that {who} has it"
-        )
+def _progress(holder: Holder, simulation: Simulation) -> Mapping[str, str]:
+    """How far a simulation is, whose run has the cluster."""
     if holder.progress.get(_NAME) != simulation["name"]:
         raise PermanentError(
             f"expected the simulation {simulation['name']} on the cluster, found "
@@ -190,11 +189,3 @@ def _pace(simulation: Simulation) -> Pace:
         duration=simulation["duration"],
         speed=simulation.get("speed", 1.0),
     )
-
-
-def _ref(simulation: Simulation) -> WorkloadRef:
-    return WorkloadRef(simulation["kind"], simulation["namespace"], simulation["deploy"])
-
-
-def _trouble(trace: Trace, simulation: Simulation) -> list[str]:
-    return usage_trouble(trace, _ref(simulation))

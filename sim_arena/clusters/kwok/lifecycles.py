@@ -32,6 +32,9 @@ _KNOWN_OWNERS = {
 }
 
 
+_SEEN_AT_ONCE_S = 2.0
+
+
 class Lifecycles:
     """Gives running pods their end.
 
@@ -80,7 +83,7 @@ class Lifecycles:
         seconds = self._running_time(pod, genealogy)
         if seconds is None:
             return
-        end = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds)
+        end = _running_since(pod) + dt.timedelta(seconds=seconds)
         metadata = {
             "labels": {COMPLETE: "true"},
             "annotations": {COMPLETE_TIME: end.isoformat()},
@@ -135,6 +138,21 @@ def stable_spec(spec: Json) -> Json:
 
 def _own_volumes(volumes: list[Json] | None) -> list[Json]:
     return [v for v in volumes or [] if not v["name"].startswith("kube-api-access")]
+
+
+def _running_since(pod: Json) -> dt.datetime:
+    """When a pod's last container started: now, unless that was seen late.
+
+    The API tells it in whole seconds, which is coarser than seeing it is, as a rule.
+    """
+    now = dt.datetime.now(dt.UTC)
+    started = [
+        dt.datetime.fromisoformat(running["startedAt"])
+        for one in pod["status"].get("containerStatuses") or ()
+        if (running := (one.get("state") or {}).get("running")) and running.get("startedAt")
+    ]
+    last = max(started, default=now)
+    return last if now - last > dt.timedelta(seconds=_SEEN_AT_ONCE_S) else now
 
 
 def _age(pod: Json) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 from sim_arena.clusters.kube.ownership import HOME
 from sim_arena.clusters.kube.permissions import Need
 
-__all__ = ["PREPARING", "RUNNING"]
+__all__ = ["RUNNING"]
 
 _WHOLE = ("create", "delete", "deletecollection", "get", "list", "patch", "watch")
 
@@ -23,13 +23,7 @@ RUNNING = (
     Need("storage.k8s.io", "storageclasses", ("create", "delete", "get", "list", "patch")),
     Need("", "persistentvolumes", ("create", "delete", "get", "list", "patch")),
     Need("metrics.k8s.io", "pods", ("list",)),
+    Need("simkube.io", "simulations", ("list",)),
     Need("coordination.k8s.io", "leases", ("create", "delete", "get", "update"), HOME),
 )
-"""To replay traces of workloads; other kinds that a trace applies need create and patch too."""
-
-PREPARING = (
-    Need("", "namespaces", ("create", "delete", "get", "list", "patch")),
-    Need("", "nodes", ("create", "delete", "get", "list")),
-    Need("kwok.x-k8s.io", "stages", ("create", "delete", "get", "list", "patch")),
-)
-"""To prepare a cluster."""
+"""To replay traces of workloads; the preflight asks for other kinds that a trace applies too."""

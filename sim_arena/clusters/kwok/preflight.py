@@ -3,23 +3,22 @@
 from collections.abc import Sequence
 
 from sim_arena.clusters.base import Check
-from sim_arena.clusters.kube import preflight
+from sim_arena.clusters.kube import kinds, preflight
 from sim_arena.clusters.kube.api import Api
-from sim_arena.clusters.kube.lease import Lease
+from sim_arena.clusters.kube.cleaning import CLUSTER_KINDS
+from sim_arena.clusters.kube.errors import RefusedError
+from sim_arena.clusters.kube.lease import LEASE, Lease
 from sim_arena.clusters.kube.nodes import read_nodes, to_node
 from sim_arena.clusters.kwok.permissions import RUNNING
-from sim_arena.clusters.kwok.preparing import STAGE_API
+from sim_arena.clusters.kwok.preparing import foreign_stages
 from sim_arena.errors import PermanentError, SimArenaError
 from sim_arena.nodes import Node, parse_nodes
 from sim_arena.spec import EpisodeSpec, Replay
-from traces import find_workload, load_trace
+from traces import Trace, find_workload, load_trace
 
-__all__ = ["LEASE", "check", "usable_nodes"]
+__all__ = ["check", "stages", "usable_nodes"]
 
-LEASE = "kwok"
-"""The name of the lease on which runs queue."""
-
-_MANIFEST = "deploy/kwok-rbac.yaml"
+_REMEDY = "have an administrator apply deploy/kwok-rbac.yaml, and use that account"
 
 
 def check(api: Api, spec: EpisodeSpec) -> list[Check]:
@@ -33,7 +32,21 @@ def check(api: Api, spec: EpisodeSpec) -> list[Check]:
         return checks
     trace = load_trace(spec.trace)
     ref = find_workload(trace, spec.deploy, spec.namespace)
-    return [*checks, preflight.assessable(trace, ref), _time(spec)]
+    return [
+        *checks,
+        *_of_trace(api, trace, spec),
+        preflight.assessable(trace, ref, spec),
+        preflight.in_time(spec),
+    ]
+
+
+def _of_trace(api: Api, trace: Trace, spec: EpisodeSpec) -> list[Check]:
+    possible = kinds.applicable(
+        api, trace, spec.duration, without_namespace=(("v1", "Namespace"), *CLUSTER_KINDS)
+    )
+    if not possible.ok:
+        return [possible]
+    return [possible, kinds.permitted(api, trace, spec.duration, RUNNING)]
 
 
 def usable_nodes(
@@ -70,7 +83,7 @@ def _cluster(
     answers = preflight.reachable(api)
     if not answers.ok:
         return [answers]
-    allowed = preflight.permitted(api, RUNNING, _MANIFEST)
+    allowed = preflight.permitted(api, RUNNING, _REMEDY)
     if not allowed.ok:
         return [answers, allowed]
     lease = Lease(api, LEASE)
@@ -79,43 +92,33 @@ def _cluster(
         allowed,
         preflight.home(api),
         *preflight.node_checks(api, asked, replay, allow_real=allow_real),
-        _stages(api),
+        stages(api),
         preflight.neighbours(api, run_id),
         preflight.queue(lease, run_id),
         preflight.left_over(api, lease, run_id),
     ]
 
 
-def _stages(api: Api) -> Check:
-    if not api.knows(STAGE_API, "Stage"):
+def stages(api: Api, *, required: bool = True) -> Check:
+    """Look whether KWOK plays the pods as the trace's lifecycles say."""
+    try:
+        foreign = foreign_stages(api)
+    except RefusedError as error:
+        return Check("stages", ok=True, found=f"cannot be seen: {error}", required=False)
+    if foreign is None:
         return Check(
             "stages",
             ok=True,
             found="the cluster has none: KWOK has to have been started with a file of them",
             required=False,
         )
-    try:
-        there = {stage["metadata"]["name"] for stage in api.list(f"/apis/{STAGE_API}/stages")}
-    except SimArenaError as error:
-        return Check("stages", ok=True, found=f"cannot be seen: {error}", required=False)
-    needed = {"pod-ready", "pod-delete"}
-    if needed <= there:
-        return Check("stages", ok=True, found=", ".join(sorted(there)))
+    if not foreign:
+        return Check("stages", ok=True, found="as `sim-arena cluster prepare` makes them")
     return Check(
         "stages",
         ok=False,
-        found=f"no Stage {', '.join(sorted(needed - there))}: pods would not become ready or go",
-        remedy="`sim-arena cluster prepare` makes them",
-    )
-
-
-def _time(spec: EpisodeSpec) -> Check:
-    needed = spec.duration / spec.speed
-    if needed < spec.timeout:
-        return Check("time", ok=True, found=f"a step takes {needed:g} s and what it settles in")
-    return Check(
-        "time",
-        ok=False,
-        found=f"a step takes {needed:g} s, and the timeout is {spec.timeout:g} s",
-        remedy="raise the timeout, or replay at a higher speed",
+        found=f"missing, or made otherwise by somebody else: {', '.join(foreign)}; pods would "
+        "come, end or go at other times than the trace says",
+        remedy="`sim-arena cluster prepare --replace-stages` makes them",
+        required=required,
     )

@@ -1,21 +1,36 @@
 """Prepares a cluster for replays: a namespace for the lease, KWOK's Stages, and nodes."""
 
+import logging
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from sim_arena.clusters.kube.api import Api, Json
+from sim_arena.clusters.kube.lease import LEASE, Lease
 from sim_arena.clusters.kube.nodes import await_nodes, node_manifest, prepare_nodes, read_nodes
 from sim_arena.clusters.kube.ownership import HOME, PREPARED_LABEL
-from sim_arena.errors import PermanentError
+from sim_arena.errors import PermanentError, TransientError
 from sim_arena.nodes import Node
 
-__all__ = ["STAGES", "STAGE_API", "manifests", "prepare", "unprepare"]
+__all__ = ["STAGES", "foreign_stages", "manifests", "prepare", "unprepare"]
 
 STAGES = Path(__file__).parent / "stages.yaml"
 """How KWOK plays nodes and pods, for a KWOK that reads a file and none of the cluster's Stages."""
 
 STAGE_API = "kwok.x-k8s.io/v1alpha1"
 _STAGES_PATH = f"/apis/{STAGE_API}/stages"
+_GOING_S = 120.0  # the namespaces' controller may try again only after a minute
+_LOOK_S = 0.5
+_LOG = logging.getLogger(__name__)
+_INHABITANTS = (
+    "/api/v1/namespaces/{}/serviceaccounts",
+    "/api/v1/namespaces/{}/configmaps",
+    "/api/v1/namespaces/{}/secrets",
+    "/api/v1/namespaces/{}/pods",
+    "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/roles",
+    "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings",
+)
 _HOME: Json = {
     "apiVersion": "v1",
     "kind": "Namespace",
@@ -52,8 +67,10 @@ def prepare(
 
     Raises:
         PermanentError: something of somebody else is in the way.
-        TransientError: the nodes did not become Ready.
+        TransientError: the nodes did not become Ready, or the namespace that `unprepare` deleted
+            did not go.
     """
+    _require_idle(api)
     done = _prepare_home(api)
     done += _prepare_stages(api, replace=replace_stages)
     done += prepare_nodes(api, [node_manifest(node, virtual=virtual) for node in nodes])
@@ -62,11 +79,15 @@ def prepare(
 
 
 def unprepare(api: Api) -> list[str]:
-    """Remove what `prepare` made: nodes, Stages and the namespace.
+    """Remove what `prepare` made: nodes, Stages and the namespace; that stays if others use it.
 
     Returns:
         what was removed, a line each.
+
+    Raises:
+        PermanentError: a run has the cluster.
     """
+    _require_idle(api)
     removed = []
     for node in read_nodes(api):
         if PREPARED_LABEL in (node["metadata"].get("labels") or {}):
@@ -77,20 +98,48 @@ def unprepare(api: Api) -> list[str]:
             api.request("delete", f"{_STAGES_PATH}/{stage['metadata']['name']}")
             removed.append(f"stage {stage['metadata']['name']}")
     found = api.get(_HOME, None, HOME)
-    if found is not None and PREPARED_LABEL in (found["metadata"].get("labels") or {}):
+    ours = found is not None and PREPARED_LABEL in (found["metadata"].get("labels") or {})
+    if ours and (others := _foreign_things(api)):
+        _LOG.warning("the namespace %s stays, as it has %s of others", HOME, ", ".join(others))
+    elif ours:
         api.delete(_HOME, None, HOME)
         removed.append(f"namespace {HOME}")
     return removed
 
 
+def _require_idle(api: Api) -> None:
+    """A run's pods would lose their nodes, and it would see that."""
+    if (holder := Lease(api, LEASE).living()) is not None:
+        raise PermanentError(
+            f"expected no run on the cluster, found run {holder.run_id}: wait for it, or remove it "
+            f"by `sim-arena cluster clean --run {holder.run_id}`"
+        )
+
+
+def _foreign_things(api: Api) -> list[str]:
+    """What others have put into the namespace, such as the accounts of `deploy/`."""
+    given = {"default", "kube-root-ca.crt"}  # every namespace has these
+    return [
+        obj["metadata"]["name"]
+        for collection in _INHABITANTS
+        for obj in api.list(collection.format(HOME))
+        if obj["metadata"]["name"] not in given
+    ]
+
+
 def _prepare_home(api: Api) -> list[str]:
-    found = api.get(_HOME, None, HOME)
-    if found is None:
-        api.apply(_HOME)
-        return [f"namespace {HOME} made"]
-    if "deletionTimestamp" in found["metadata"]:
-        raise PermanentError(f"expected the namespace {HOME}, found it on its way out: try again")
-    return []
+    deadline = time.monotonic() + _GOING_S
+    while (found := api.get(_HOME, None, HOME)) is not None:
+        if "deletionTimestamp" not in found["metadata"]:
+            return []
+        if time.monotonic() > deadline:
+            raise TransientError(
+                f"expected the namespace {HOME}, found it on its way out for {_GOING_S:g} s: look "
+                f"at what holds it (kubectl get namespace {HOME} -o yaml) and try again"
+            )
+        time.sleep(_LOOK_S)
+    api.apply(_HOME)
+    return [f"namespace {HOME} made"]
 
 
 def _prepare_stages(api: Api, *, replace: bool) -> list[str]:
@@ -111,6 +160,35 @@ def _prepare_stages(api: Api, *, replace: bool) -> list[str]:
         if found is None or found["metadata"]["resourceVersion"] != now:
             done.append(f"stage {name} {'changed' if found else 'made'}")
     return done
+
+
+def foreign_stages(api: Api) -> list[str] | None:
+    """Names of our pods' Stages that the cluster lacks, or that somebody else has made otherwise.
+
+    KWOK's own fast Stages have names of ours: by those, pods of Jobs end at once, and others never.
+
+    Returns:
+        the names; None where the cluster has no such kind
+    """
+    if not api.knows(STAGE_API, "Stage"):
+        return None
+    there = {stage["metadata"]["name"]: stage["spec"] for stage in api.list(_STAGES_PATH)}
+    return [
+        name
+        for stage in _stages()
+        if stage["spec"]["resourceRef"]["kind"] == "Pod"
+        and not _has(there.get(name := stage["metadata"]["name"]), stage["spec"])
+    ]
+
+
+def _has(found: object, wanted: object) -> bool:
+    """Whether everything that is wanted is there; the API server may have added more."""
+    if isinstance(wanted, dict):
+        return isinstance(found, dict) and all(_has(found.get(k), v) for k, v in wanted.items())
+    if isinstance(wanted, list):
+        same = isinstance(found, list) and len(found) == len(wanted)
+        return same and all(map(_has, cast("list[object]", found), wanted))
+    return found == wanted
 
 
 def _stages() -> list[Json]:

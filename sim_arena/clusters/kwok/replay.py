@@ -16,11 +16,11 @@ from sim_arena.clusters.kube.objects import (
     workload_status,
 )
 from sim_arena.clusters.kube.ownership import RUN_LABEL, SIMULATION_LABEL, prefix_of, run_labels
+from sim_arena.clusters.kube.settling import settled, timers
+from sim_arena.clusters.kube.timeline import Step, timeline
 from sim_arena.clusters.kwok.applying import Applier
 from sim_arena.clusters.kwok.lifecycles import Lifecycles
-from sim_arena.clusters.kwok.rewriting import Simulation
-from sim_arena.clusters.kwok.settling import settled, timers
-from sim_arena.clusters.kwok.timeline import Step, timeline
+from sim_arena.clusters.kwok.rewriting import Tenant
 from traces import Trace, WorkloadRef
 
 __all__ = ["Clock", "Pace", "Replay", "workloads"]
@@ -90,16 +90,14 @@ class Replay:
     ) -> None:
         self.trace = trace
         self.steps = timeline(trace, pace.duration, pace.speed)
-        self.simulation = Simulation(
-            prefix_of(name), prefix_of(name), labels=run_labels(run_id, name)
-        )
-        labels = self.simulation.labels
+        self.tenant = Tenant(prefix_of(name), prefix_of(name), labels=run_labels(run_id, name))
+        labels = self.tenant.labels
         selector = ",".join(f"{key}={labels[key]}" for key in (RUN_LABEL, SIMULATION_LABEL))
         self.mirror = Mirror(api, _collections(trace, selector))
         self.genealogy = Genealogy()
         self._given_clock = clock
-        self._applier = Applier(api, trace, self.simulation, run_id, rewrite=pace.rewrite)
-        self._lifecycles = Lifecycles(api, trace, self.simulation.prefix, pace.speed)
+        self._applier = Applier(api, self.mirror, trace, self.tenant, run_id, rewrite=pace.rewrite)
+        self._lifecycles = Lifecycles(api, trace, self.tenant.prefix, pace.speed)
         self._check = check
 
     def __enter__(self) -> Self:
@@ -149,12 +147,18 @@ class Replay:
 
         Returns:
             why it is not settled after them; None if it is.
+
+        Raises:
+            TransientError: after them it is not even known how the cluster is.
         """
         deadline = time.monotonic() + deadline_s
         while True:
             self._look()
             reason = settled(self.mirror)
-            if reason is None or time.monotonic() > deadline:
+            if reason is None:
+                return None
+            if time.monotonic() > deadline:
+                self.mirror.require_present()
                 return reason
             self.mirror.wait_for_news(_NAP_S)
 
@@ -164,7 +168,7 @@ class Replay:
         return [workload_status(ref, self._of(ref, pods)) for ref in workloads(self.trace)]
 
     def _of(self, ref: WorkloadRef, pods: list[Json]) -> list[Json]:
-        own = (ref.kind, self.simulation.namespace(ref.namespace), ref.name)
+        own = (ref.kind, self.tenant.namespace(ref.namespace), ref.name)
         return [pod for pod in pods if self.genealogy.root(pod) == own]
 
     def _look(self) -> State:

@@ -10,22 +10,25 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from sim_arena.clusters.kube.api import Json
+from sim_arena.clusters.kube.ownership import virtual_name
+from sim_arena.clusters.kube.simkube_objects import (
+    ORIGINAL_NAMESPACE,
+    SIMKUBE_LABEL,
+    VIRTUAL_LABEL,
+)
+from traces import pod_template
 
 __all__ = [
-    "ORIGINAL_NAMESPACE",
-    "SIMULATION_LABEL",
     "TOLERATION",
     "VIRTUAL_SELECTOR",
-    "Simulation",
+    "Tenant",
     "owned_object",
+    "sent_to_virtual_nodes",
     "stripped",
     "virtual_namespace",
     "virtual_object",
 ]
 
-ORIGINAL_NAMESPACE = "static.simkube.io/original-namespace"
-SIMULATION_LABEL = "simkube.io/simulation"
-VIRTUAL_LABEL = "simkube.io/virtual"
 NAME_LABEL = "app.kubernetes.io/name"
 TOLERATION: Json = {"key": "kwok-provider", "operator": "Exists", "effect": "NoSchedule"}
 VIRTUAL_SELECTOR = {"type": "virtual"}
@@ -48,11 +51,12 @@ _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _SPEC = {
     "Service": ("clusterIP", "clusterIPs", "healthCheckNodePort"),
     "PersistentVolumeClaim": ("volumeName",),
+    "Pod": ("nodeName",),  # it would go there past the scheduler
 }
 
 
-class Simulation(NamedTuple):
-    """What every object of one replay gets to carry.
+class Tenant(NamedTuple):
+    """One replay among others on a cluster: its namespaces, and what its objects carry.
 
     Attributes:
         name: the simulation's name, at most 63 characters.
@@ -68,41 +72,51 @@ class Simulation(NamedTuple):
 
     def namespace(self, original: str) -> str:
         """The virtual namespace that stands for an original one."""
-        return f"{self.prefix}-{original}"
+        return virtual_name(self.prefix, original)
 
 
-def virtual_namespace(simulation: Simulation, original: str) -> Json:
+def virtual_namespace(tenant: Tenant, original: str) -> Json:
     """The manifest of a virtual namespace."""
     manifest: Json = {"apiVersion": "v1", "kind": "Namespace", "metadata": {}}
-    manifest["metadata"]["name"] = simulation.namespace(original)
-    _add_common_metadata(simulation, manifest["metadata"])
+    manifest["metadata"]["name"] = tenant.namespace(original)
+    _add_common_metadata(tenant, manifest["metadata"])
     return manifest
 
 
-def virtual_object(simulation: Simulation, obj: Json, template_paths: list[str]) -> Json:
+def virtual_object(tenant: Tenant, obj: Json, template_paths: list[str]) -> Json:
     """An object as SimKube applies it.
 
     Args:
-        simulation: the replay.
+        tenant: the replay.
         obj: the trace's object, with a namespace; it is left as it is.
         template_paths: where its pod templates lie, as `/spec/template`; empty for a Pod's own.
     """
     virtual = copy.deepcopy(obj)
     metadata = virtual["metadata"]
     original = metadata["namespace"]
-    _add_common_metadata(simulation, metadata)
-    metadata["namespace"] = simulation.namespace(original)
+    _add_common_metadata(tenant, metadata)
+    metadata["namespace"] = tenant.namespace(original)
     virtual.pop("status", None)
     for path in template_paths:
         _rewrite_template(_at(virtual, path), original)
     return virtual
 
 
-def owned_object(simulation: Simulation, obj: Json) -> Json:
+def sent_to_virtual_nodes(obj: Json) -> Json:
+    """An object whose pods go to virtual nodes, which SimKube's webhook sees to for every pod.
+
+    Source: SimKube 2.7, `sk-driver/src/mutation.rs`, add_node_selector_tolerations.
+    """
+    sent = copy.deepcopy(obj)
+    _to_virtual_nodes(pod_template(sent)["spec"])
+    return sent
+
+
+def owned_object(tenant: Tenant, obj: Json) -> Json:
     """An object with the owner's labels on it, and on the pods and Jobs that it will make.
 
     Args:
-        simulation: the replay.
+        tenant: the replay.
         obj: the object; it is left as it is.
     """
     owned = copy.deepcopy(obj)
@@ -111,7 +125,7 @@ def owned_object(simulation: Simulation, obj: Json) -> Json:
     inner.append(((spec.get("jobTemplate") or {}).get("spec") or {}).get("template"))
     for part in (owned, *(found for found in inner if isinstance(found, dict))):
         metadata = part.setdefault("metadata", None) or {}
-        metadata["labels"] = {**(metadata.get("labels") or {}), **simulation.labels}
+        metadata["labels"] = {**(metadata.get("labels") or {}), **tenant.labels}
         part["metadata"] = metadata
     return owned
 
@@ -134,23 +148,27 @@ def stripped(obj: Json) -> Json:
     return bare
 
 
-def _add_common_metadata(simulation: Simulation, metadata: Json) -> None:
+def _add_common_metadata(tenant: Tenant, metadata: Json) -> None:
     labels = metadata.get("labels") or {}
-    labels[SIMULATION_LABEL] = _label(simulation.name)
+    labels[SIMKUBE_LABEL] = _label(tenant.name)
     labels[NAME_LABEL] = _label(metadata["name"])
     labels[VIRTUAL_LABEL] = "true"
-    metadata["labels"] = {**labels, **simulation.labels}
-    if simulation.root is not None:
-        metadata["ownerReferences"] = [*(metadata.get("ownerReferences") or []), simulation.root]
+    metadata["labels"] = {**labels, **tenant.labels}
+    if tenant.root is not None:
+        metadata["ownerReferences"] = [*(metadata.get("ownerReferences") or []), tenant.root]
 
 
 def _rewrite_template(template: Json, original_namespace: str) -> None:
     _at(template, "/metadata/annotations")[ORIGINAL_NAMESPACE] = original_namespace
     spec = _at(template, "/spec")
-    spec["nodeSelector"] = {**(spec.get("nodeSelector") or {}), **VIRTUAL_SELECTOR}
-    spec["tolerations"] = [*(spec.get("tolerations") or []), TOLERATION]
+    _to_virtual_nodes(spec)
     for container in spec.get("containers") or []:
         container.pop("ports", None)
+
+
+def _to_virtual_nodes(spec: Json) -> None:
+    spec["nodeSelector"] = {**(spec.get("nodeSelector") or {}), **VIRTUAL_SELECTOR}
+    spec["tolerations"] = [*(spec.get("tolerations") or []), TOLERATION]
 
 
 def _at(obj: Json, path: str) -> Json:

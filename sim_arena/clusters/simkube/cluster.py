@@ -7,30 +7,39 @@ ends, when SimKube deletes them: they are observed in between, and nothing else 
 
 import time
 from collections.abc import Callable
+from typing import Any
 
-from sim_arena.clusters.base import Check, Simulation
-from sim_arena.clusters.kube.api import Api
+from sim_arena.clusters.base import Check, Simulation, observed
+from sim_arena.clusters.kube.connected import ConnectedCluster
 from sim_arena.clusters.kube.mirror import Collection, Mirror
 from sim_arena.clusters.kube.objects import COLLECTIONS, State
 from sim_arena.clusters.kube.observing import observe
-from sim_arena.clusters.kube.ownership import RUN_ANNOTATION, prefix_of, run_labels
-from sim_arena.clusters.kube.usage import usage_trouble
-from sim_arena.clusters.kube.window import is_deleted, last_words
-from sim_arena.clusters.kwok.settling import settled
+from sim_arena.clusters.kube.ownership import RUN_ANNOTATION, prefix_of, run_labels, virtual_name
+from sim_arena.clusters.kube.settling import settled
+from sim_arena.clusters.kube.usage import trouble_in
+from sim_arena.clusters.kube.window import deletes, last_words
 from sim_arena.clusters.simkube.following import Follower
 from sim_arena.clusters.simkube.preflight import check
 from sim_arena.clusters.simkube.settings import SimKubeSettings
 from sim_arena.clusters.simkube.simulation import (
     STORE,
     create_simulation,
-    delete_simulation,
     namespaces_of,
     remove_simulations,
 )
-from sim_arena.clusters.simkube.traces import place, shortened
+from sim_arena.clusters.simkube.traces import (
+    STORE_KEY,
+    duration_for,
+    place,
+    shortened,
+    withdraw,
+    withdraw_all,
+)
+from sim_arena.errors import PermanentError, TransientError
 from sim_arena.observation import Observation
 from sim_arena.spec import EpisodeSpec
-from traces import Trace, WorkloadRef, load_trace
+from traces import Trace, load_trace
+from traces.quantities import parse_cpu, parse_memory
 
 __all__ = ["SimKubeCluster", "make"]
 
@@ -39,23 +48,12 @@ _SETTLE_S = 30.0
 _LOOK_S = 0.5
 
 
-class SimKubeCluster:
+class SimKubeCluster(ConnectedCluster):
     """Simulations on one cluster; SimKube's lease lets one run at a time.
 
     Args:
         context: the kubeconfig's context; None for the current one.
     """
-
-    def __init__(self, context: str | None = None) -> None:
-        self._context = context
-        self._api: Api | None = None
-
-    @property
-    def api(self) -> Api:
-        """The API server; connected to when it is first needed."""
-        if self._api is None:
-            self._api = Api.from_kubeconfig(context=self._context)
-        return self._api
 
     def preflight(self, spec: EpisodeSpec) -> list[Check]:
         """Check the cluster and whether it is fit for this trace; changes nothing."""
@@ -64,23 +62,36 @@ class SimKubeCluster:
     def create(self, simulation: Simulation) -> None:
         """Put the trace where the driver finds it, and make the Simulation.
 
+        While another run has the cluster, wait and say for whom; a Simulation that is none of ours
+        is waited for by SimKube itself, on its own lease.
+
         Raises:
+            TransientError: another run had the cluster for longer than the timeout.
             PermanentError: the trace cannot be put there, or there are namespaces of its names.
         """
         settings, run_id = _settings(simulation), simulation["run_id"]
+        # The store too: whoever cleans up finds a trace of which no Simulation was made.
+        claim = {"simulation": simulation["name"], STORE_KEY: settings.trace_store}
+        self.claim(run_id, claim, simulation["timeout"])
         name, speed = prefix_of(simulation["name"]), simulation.get("speed", 1.0)
         trace = shortened(load_trace(simulation["trace"]), simulation["duration"])
-        create_simulation(
-            name,
-            place(trace, name, settings),
-            simulation["duration"] + (settings.margin + _SETTLE_S) * speed,
-            settings.driver_namespace,
-            api=self.api,
-            settings=settings,
-            speed=speed,
-            labels=run_labels(run_id, simulation["name"]),
-            annotations={RUN_ANNOTATION: run_id, STORE: settings.trace_store},
-        )
+        stay = simulation["duration"] / speed + settings.margin + _SETTLE_S
+        url = place(trace, run_id, name, settings)
+        try:
+            create_simulation(
+                name,
+                url,
+                duration_for(trace, stay, speed),
+                settings.driver_namespace,
+                api=self.api,
+                settings=settings,
+                speed=speed,
+                labels=run_labels(run_id, simulation["name"]),
+                annotations={RUN_ANNOTATION: run_id, STORE: settings.trace_store},
+            )
+        except PermanentError:
+            withdraw(run_id, name, settings.trace_store)  # no Simulation knows of it
+            raise
 
     def wait(self, simulation: Simulation) -> list[str]:
         """Wait until the window is over and the cluster has settled, while pods are there.
@@ -92,6 +103,8 @@ class SimKubeCluster:
             TransientError: another simulation had SimKube's lease for longer than the timeout.
             PermanentError: the simulation failed, or ended before it could be observed.
         """
+        self.lease.held(simulation["run_id"])
+        self.keeper(simulation["run_id"])
         follower = self._follower(simulation)
         trace = load_trace(simulation["trace"])
         begun = follower.await_beginning()
@@ -101,7 +114,7 @@ class SimKubeCluster:
         follower.require_running()
         follower.end_window()
         warnings = []
-        if usage_trouble(trace, _ref(simulation)):
+        if trouble_in(simulation, trace):
             warnings.append("usage: KWOK's pods use nothing")
         if follower.paused:
             warnings.append(
@@ -120,26 +133,33 @@ class SimKubeCluster:
         follower = self._follower(simulation)
         follower.require_ended()
         trace = load_trace(simulation["trace"])
-        ref = _ref(simulation)
+        ref = observed(simulation)
         seen = observe(
             self.api,
             ref._replace(namespace=_virtual(simulation, ref.namespace)),
             "simkube",
             float(simulation["duration"]),
-            deleted=is_deleted(trace, ref, simulation["duration"]),
+            deleted=deletes(trace, ref, simulation["duration"]),
         )
-        if trouble := usage_trouble(trace, ref):
-            seen["unassessable"] = trouble
         follower.require_running()  # else SimKube may have deleted what was being read
+        self.lease.held(simulation["run_id"])
+        if trouble := trouble_in(simulation, trace):
+            seen["unassessable"] = trouble
         return seen
 
     def delete(self, simulation: Simulation) -> None:
-        """Delete the Simulation and all that it made."""
-        delete_simulation(self.api, prefix_of(simulation["name"]), _CLEAN_S)
+        """Delete the Simulation and all that it made, and give the cluster back."""
+        self.clean_up(simulation["run_id"])
 
     def clean_up(self, run_id: str) -> None:
         """Delete a run's Simulations and all that they made, whichever process made them."""
-        remove_simulations(self.api, run_id, _CLEAN_S)
+        holder = self.lease.holder()
+        try:
+            remove_simulations(self.api, run_id, _CLEAN_S)
+            if holder is not None and holder.run_id == run_id:
+                withdraw_all(run_id, holder.progress.get(STORE_KEY))
+        finally:
+            self.give_back(run_id)
 
     def _follower(self, simulation: Simulation) -> Follower:
         return Follower(self.api, simulation, _settings(simulation))
@@ -147,12 +167,16 @@ class SimKubeCluster:
     def _settle(
         self, simulation: Simulation, trace: Trace, look: Callable[[], object]
     ) -> str | None:
-        """Wait until the virtual namespaces have settled; returns why not, after a while."""
+        """Wait until the virtual namespaces have settled; returns why not, after a while.
+
+        Raises:
+            TransientError: the driver had not yet done by then what the trace says: what its pods
+                show is of an earlier moment.
+        """
         deadline = time.monotonic() + _SETTLE_S
-        reason: str | None = "the driver has made no namespace yet"
         while not (made := namespaces_of(self.api, prefix_of(simulation["name"]))):
             if time.monotonic() > deadline:
-                return reason
+                raise _late("it has made no namespace yet")
             look()
             time.sleep(_LOOK_S)
         watched = [
@@ -163,18 +187,32 @@ class SimKubeCluster:
         ]
         with Mirror(self.api, watched) as mirror:
             mirror.wait_for_lists()
-            while time.monotonic() < deadline:
-                reason = settled(mirror) or _behind(simulation, trace, mirror.state())
-                if reason is None:
+            mirror.note(freed=True)  # perhaps: what happened before is not known
+            while True:
+                unsettled = settled(mirror)
+                behind = _behind(simulation, trace, mirror.state())
+                if unsettled is None and behind is None:
                     return None
+                if time.monotonic() > deadline:
+                    break
                 look()
                 mirror.wait_for_news(_LOOK_S)
-        return reason
+            mirror.require_present()
+        if behind is not None:
+            raise _late(behind)
+        return unsettled
 
 
 def make(context: str | None) -> SimKubeCluster:
     """Return the cluster of a context."""
     return SimKubeCluster(context)
+
+
+def _late(behind: str) -> TransientError:
+    return TransientError(
+        f"expected the driver to have played the window {_SETTLE_S:g} s after its end, found that "
+        f"{behind}: what its pods show is of an earlier moment; is the cluster overloaded?"
+    )
 
 
 def _behind(simulation: Simulation, trace: Trace, state: State) -> str | None:
@@ -193,12 +231,31 @@ def _behind(simulation: Simulation, trace: Trace, state: State) -> str | None:
             return f"{ref} is not there yet"
         if obj and found and _replicas(obj) not in {None, _replicas(found)}:
             return f"{ref} has not its replicas yet"
+        if obj and found and _amounts(obj) != _amounts(found):
+            return f"{ref} has not its requests and limits yet"
     return None
 
 
 def _replicas(obj: dict[str, object]) -> object:
     spec = obj.get("spec")
     return spec.get("replicas") if isinstance(spec, dict) else None
+
+
+def _amounts(obj: dict[str, Any]) -> list[dict[str, int]] | None:
+    """CPU and memory of each container of a pod template; None for what has none."""
+    template = (obj.get("spec") or {}).get("template")
+    if not template:
+        return None
+    return [
+        {
+            f"{part}.{name}": parse(str(amounts[name]))
+            for part, amounts in (container.get("resources") or {}).items()
+            if part in {"requests", "limits"} and amounts
+            for name, parse in (("cpu", parse_cpu), ("memory", parse_memory))
+            if name in amounts
+        }
+        for container in template["spec"]["containers"]
+    ]
 
 
 def _settings(simulation: Simulation) -> SimKubeSettings:
@@ -208,8 +265,4 @@ def _settings(simulation: Simulation) -> SimKubeSettings:
 def _virtual(simulation: Simulation, namespace: str) -> str:
     """The name that a namespace of the trace has in the simulation."""
     prefix = _settings(simulation).virtual_ns_prefix or prefix_of(simulation["name"])
-    return f"{prefix}-{namespace}"
-
-
-def _ref(simulation: Simulation) -> WorkloadRef:
-    return WorkloadRef(simulation["kind"], simulation["namespace"], simulation["deploy"])
+    return virtual_name(prefix, namespace)

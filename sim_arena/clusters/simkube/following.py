@@ -1,7 +1,7 @@
 """Follows a Simulation from its creation to the end of its window, whatever state it is in.
 
-What has to outlive this process stands in the Simulation's annotations: that the run lives, for how
-long the simulation was paused, and whether its window is over.
+What has to outlive this process stands in the Simulation's annotations: for how long it was paused,
+and whether its window is over.
 """
 
 import logging
@@ -10,15 +10,14 @@ from collections.abc import Iterator
 
 from sim_arena.clusters.base import Simulation
 from sim_arena.clusters.kube.api import Api, Json
-from sim_arena.clusters.kube.lease import LEASE_S
 from sim_arena.clusters.kube.ownership import prefix_of
+from sim_arena.clusters.kube.simkube_objects import SIMULATION, state_of
 from sim_arena.clusters.simkube.settings import SimKubeSettings
 from sim_arena.clusters.simkube.simulation import (
-    SIMULATION,
     annotate,
     begun_at,
+    is_ending,
     lease_holder,
-    state_of,
 )
 from sim_arena.clusters.simkube.telling import failure
 from sim_arena.errors import PermanentError, TransientError
@@ -29,14 +28,13 @@ _LOG = logging.getLogger(__name__)
 _RUNNING, _PAUSED, _RETRYING, _BLOCKED = "Running", "Paused", "Retrying", "Blocked"
 _STOOD_STILL = "sim-arena.io/paused-seconds"
 _ENDED = "sim-arena.io/window-ended"
-_HEARTBEAT_S = LEASE_S / 4
 _LOOK_S = 0.5
 # sk-ctrl tries again 30 s after an error of its own; its driver goes on meanwhile.
 _RETRY_S = 45.0
 
 
 class Follower:
-    """Looks at one Simulation again and again, and keeps its run alive by that.
+    """Looks at one Simulation again and again.
 
     Args:
         api: the cluster.
@@ -50,8 +48,7 @@ class Follower:
         self._settings = settings
         self._timeout = simulation["timeout"]
         self._deadline = time.monotonic() + simulation["timeout"]
-        self._told = ""
-        self._heard = -_HEARTBEAT_S
+        self._told_of: tuple[str | None, str | None] = (None, None)
         self.paused = 0.0
 
     def look(self) -> Json:
@@ -74,14 +71,7 @@ class Follower:
                 "finished and its pods deleted: give a larger margin"
             )
         self.paused = float((found["metadata"].get("annotations") or {}).get(_STOOD_STILL, 0.0))
-        if time.monotonic() - self._heard >= _HEARTBEAT_S:
-            self.note({})
         return found
-
-    def note(self, annotations: dict[str, str]) -> None:
-        """Write something of the Simulation, and that the run lives."""
-        annotate(self._api, self.name, annotations)
-        self._heard = time.monotonic()
 
     def await_beginning(self) -> float:
         """Wait until the driver begins with the trace; returns when it did, since 1970.
@@ -116,14 +106,14 @@ class Follower:
             found = self.look()
             if was_paused:
                 self.paused += time.time() - before
-                self.note({_STOOD_STILL: repr(self.paused)})
+                annotate(self._api, self.name, {_STOOD_STILL: repr(self.paused)})
 
     def require_running(self) -> Json:
         """Return the Simulation, which is Running: only then are its pods what they seem.
 
         Raises:
             TransientError: it stays in another state.
-            PermanentError: it has ended.
+            PermanentError: it has ended, or is about to.
         """
         deadline = time.monotonic() + _RETRY_S
         while state_of(found := self.look()) != _RUNNING:
@@ -134,11 +124,16 @@ class Follower:
                 )
             self._tell(found)
             time.sleep(_LOOK_S)
+        if is_ending(self._api, found):
+            raise PermanentError(
+                f"expected the pods of {self.name} to be kept for the observation, found the "
+                "driver taking them away: give a larger margin"
+            )
         return found
 
     def end_window(self) -> None:
         """Write down that the window is over, so that another process may observe."""
-        self.note({_ENDED: "true"})
+        annotate(self._api, self.name, {_ENDED: "true"})
 
     def require_ended(self) -> None:
         """See that the window is over, and the simulation is still running.
@@ -153,19 +148,21 @@ class Follower:
             )
 
     def _tell(self, found: Json) -> None:
-        """Log what is waited for, once."""
+        """Log what is waited for, once for each state; its logs are read only then."""
         state = state_of(found)
+        holder = lease_holder(self._api, self._settings) if state == _BLOCKED else None
+        if (state, holder) == self._told_of:
+            return
+        self._told_of = state, holder
         told = ""
         if state == _BLOCKED:
-            holder = lease_holder(self._api, self._settings)
             told = f"waiting for simulation {holder}, which has SimKube's lease"
         elif state == _PAUSED:
             told = f"waiting for the simulation {self.name} to be resumed: somebody has paused it"
         elif state == _RETRYING:
             told = f"waiting for sk-ctrl to try {self.name} again; {failure(self._api, found)}"
-        if told and told != self._told:
+        if told:
             _LOG.warning("%s", told)
-            self._told = told
 
     def _late(self, found: Json) -> TransientError | PermanentError:
         state, waited = state_of(found), f"{self._timeout:g} s"

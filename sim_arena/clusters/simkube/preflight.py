@@ -1,12 +1,14 @@
 """What the simkube cluster looks at before the first step."""
 
 from sim_arena.clusters.base import Check
-from sim_arena.clusters.kube import preflight
+from sim_arena.clusters.kube import kinds, preflight
 from sim_arena.clusters.kube.api import Api, Json
-from sim_arena.clusters.kube.ownership import RUN_LABEL, label_value, run_of
+from sim_arena.clusters.kube.lease import LEASE, Lease
+from sim_arena.clusters.kube.ownership import HOME, run_of
 from sim_arena.clusters.kube.permissions import Need
+from sim_arena.clusters.kwok.preflight import stages
 from sim_arena.clusters.simkube.settings import SimKubeSettings
-from sim_arena.clusters.simkube.simulation import is_alive, lease_holder, simulations
+from sim_arena.clusters.simkube.simulation import lease_holder, simulations
 from sim_arena.errors import SimArenaError
 from sim_arena.nodes import parse_nodes
 from sim_arena.spec import EpisodeSpec
@@ -14,7 +16,7 @@ from traces import find_workload, load_trace
 
 __all__ = ["NEEDS", "check"]
 
-_MANIFEST = "deploy/simkube-rbac.yaml"
+_REMEDY = "have an administrator apply deploy/simkube-rbac.yaml, and use that account"
 _API = "simkube.io/v1"
 _CERTIFICATES = "cert-manager.io/v1"
 _INSTALL = "install SimKube 2.x (https://simkube.dev)"
@@ -23,16 +25,18 @@ NEEDS = (
     Need("simkube.io", "simulations", ("create", "delete", "get", "list", "patch")),
     Need("simkube.io", "simulationroots", ("list",)),
     Need("admissionregistration.k8s.io", "mutatingwebhookconfigurations", ("delete", "list")),
+    Need("cert-manager.io", "clusterissuers", ("get",)),
     Need("coordination.k8s.io", "leases", ("get",)),
+    Need("coordination.k8s.io", "leases", ("create", "delete", "get", "update"), HOME),
     Need("", "namespaces", ("delete", "get", "list", "patch")),
     Need("", "nodes", ("list",)),
     Need("", "pods", ("deletecollection", "list", "watch")),
     Need("", "pods/log", ("get",)),
     Need("", "events", ("list",)),
     Need("metrics.k8s.io", "pods", ("list",)),
-    Need("apps", "deployments", ("deletecollection", "get", "list", "watch")),
-    Need("apps", "replicasets", ("deletecollection", "get", "list", "watch")),
-    Need("apps", "statefulsets", ("deletecollection", "get", "list", "watch")),
+    Need("apps", "deployments", ("deletecollection", "list", "watch")),
+    Need("apps", "replicasets", ("deletecollection", "list", "watch")),
+    Need("apps", "statefulsets", ("deletecollection", "list", "watch")),
     Need("apps", "daemonsets", ("deletecollection", "list", "watch")),
     Need("batch", "jobs", ("deletecollection", "list", "watch")),
     Need("batch", "cronjobs", ("deletecollection", "list", "watch")),
@@ -50,25 +54,29 @@ def check(api: Api, spec: EpisodeSpec) -> list[Check]:
     answers = preflight.reachable(api)
     if not answers.ok:
         return [answers]
-    kinds = _kinds(api)
-    allowed = preflight.permitted(api, NEEDS, _MANIFEST)
-    if not (kinds.ok and allowed.ok):
-        return [answers, allowed, kinds]
+    installed = _kinds(api)
+    allowed = preflight.permitted(api, NEEDS, _REMEDY)
+    if not (installed.ok and allowed.ok):
+        return [answers, allowed, installed]
     trace = load_trace(spec.trace)
     ref = find_workload(trace, spec.deploy, spec.namespace)
     return [
         answers,
         allowed,
-        kinds,
+        installed,
         _controller(api, settings),
-        _cert_manager(api),
+        *_cert_manager(api, settings),
         *_namespaces(api, settings),
         *preflight.node_checks(api, nodes, "simkube", allow_real=spec.allow_real_nodes),
+        stages(api, required=False),  # SimKube's installation has Stages of its own
         preflight.neighbours(api, spec.run_id),
+        preflight.home(api),
+        kinds.applicable(api, trace, spec.duration, without_namespace=()),
         _replay(spec),
-        _lease(api, settings),
+        preflight.in_time(spec),
+        *_queues(api, settings, spec.run_id),
         _left_over(api, spec.run_id),
-        preflight.assessable(trace, ref),
+        preflight.assessable(trace, ref, spec),
     ]
 
 
@@ -99,15 +107,29 @@ def _controller(api: Api, settings: SimKubeSettings) -> Check:
     )
 
 
-def _cert_manager(api: Api) -> Check:
-    if api.knows(_CERTIFICATES, "Certificate"):
-        return Check("cert-manager", ok=True, found=f"Certificate in {_CERTIFICATES}")
-    return Check(
-        "cert-manager",
+def _cert_manager(api: Api, settings: SimKubeSettings) -> list[Check]:
+    absent = [
+        kind for kind in ("Certificate", "ClusterIssuer") if not api.knows(_CERTIFICATES, kind)
+    ]
+    if absent:
+        lacking = Check(
+            "cert-manager",
+            ok=False,
+            found=f"no kind {' and '.join(absent)} in {_CERTIFICATES}",
+            remedy="install cert-manager: SimKube's webhook needs a certificate",
+        )
+        return [lacking]
+    installed = Check("cert-manager", ok=True, found=f"Certificate in {_CERTIFICATES}")
+    name = settings.cert_manager_issuer
+    if api.exists({"apiVersion": _CERTIFICATES, "kind": "ClusterIssuer"}, None, name):
+        return [installed, Check("issuer", ok=True, found=f"ClusterIssuer {name}")]
+    missing = Check(
+        "issuer",
         ok=False,
-        found=f"no kind Certificate in {_CERTIFICATES}",
-        remedy="install cert-manager: SimKube's webhook needs a certificate",
+        found=f"no ClusterIssuer {name}: the webhook would get no certificate",
+        remedy="make it, or name one that there is as cert_manager_issuer",
     )
+    return [installed, missing]
 
 
 def _namespaces(api: Api, settings: SimKubeSettings) -> list[Check]:
@@ -133,25 +155,32 @@ def _replay(spec: EpisodeSpec) -> Check:
     )
 
 
-def _lease(api: Api, settings: SimKubeSettings) -> Check:
+def _queues(api: Api, settings: SimKubeSettings, run_id: str | None) -> list[Check]:
+    """Look who has the cluster: a run of ours, or any simulation."""
+    ours = preflight.queue(Lease(api, LEASE), run_id)
     holder = lease_holder(api, settings)
     if holder is None:
-        return Check("queue", ok=True, found="no simulation has SimKube's lease", required=False)
-    return Check(
-        "queue",
+        return [ours]
+    theirs = Check(
+        "SimKube's lease",
         ok=False,
         found=f"simulation {holder} has SimKube's lease: this run will wait for it",
         remedy=f"wait, or kubectl delete simulation {holder}",
         required=False,
     )
+    return [ours, theirs]
 
 
 def _left_over(api: Api, run_id: str | None) -> Check:
-    own = None if run_id is None else label_value(run_id)
-    found = [one for one in simulations(api) if one["metadata"]["labels"][RUN_LABEL] != own]
-    dead = sorted({run_of(one) for one in found if not is_alive(one)})
+    """Look for what runs left behind that do not live any more, of whichever way they replayed."""
+    found = preflight.left_over(api, Lease(api, LEASE), run_id)
+    if not found.ok:
+        return found
+    holder = Lease(api, LEASE).living()
+    alive = {run_id, holder.run_id} if holder else {run_id}
+    dead = sorted({run_of(one) for one in simulations(api)} - alive)
     if not dead:
-        return Check("cluster leftovers", ok=True, found="nothing of earlier runs")
+        return found
     return Check(
         "cluster leftovers",
         ok=False,

@@ -13,37 +13,30 @@ from typing import Any
 from sim_arena.clusters.kube.api import Api, Json
 from sim_arena.clusters.kube.cleaning import remove
 from sim_arena.clusters.kube.errors import RefusedError
-from sim_arena.clusters.kube.lease import LEASE_S
 from sim_arena.clusters.kube.ownership import RUN_ANNOTATION, RUN_LABEL, of_run, run_of
+from sim_arena.clusters.kube.simkube_objects import SIMKUBE_LABEL, SIMULATION, VIRTUAL_LABEL
 from sim_arena.clusters.simkube.settings import DEFAULT_PORT, SimKubeHooks, SimKubeSettings
 from sim_arena.clusters.simkube.traces import withdraw
 from sim_arena.errors import PermanentError, TransientError
 
 __all__ = [
-    "HEARD",
-    "SIMULATION",
     "STORE",
     "annotate",
     "begun_at",
     "create_simulation",
     "delete_simulation",
-    "is_alive",
+    "is_ending",
     "lease_holder",
     "manifest",
     "namespaces_of",
     "remove_simulations",
     "simulations",
-    "state_of",
 ]
 
-SIMULATION: Json = {"apiVersion": "simkube.io/v1", "kind": "Simulation"}
-HEARD = "sim-arena.io/heard-of"
 """The annotation with the time at which the run that made a Simulation was heard of last."""
 STORE = "sim-arena.io/trace-store"
 """The annotation with the place into which a Simulation's trace was written."""
 
-_VIRTUAL_LABEL = "simkube.io/virtual"
-_SIMULATION_LABEL = "simkube.io/simulation"
 _LEASE: Json = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
 _LEASE_NAME = "sk-lease"
 _WEBHOOK: Json = {
@@ -110,7 +103,7 @@ def manifest(  # noqa: PLR0913, PLR0917 # each is a field
     metadata = {
         "name": name,
         "labels": dict(labels or {}),
-        "annotations": {**(annotations or {}), HEARD: _now().isoformat()},
+        "annotations": dict(annotations or {}),
     }
     return {**SIMULATION, "metadata": metadata, "spec": spec}
 
@@ -146,14 +139,17 @@ def create_simulation(  # noqa: PLR0913 # each is a field
     if api.exists(SIMULATION, None, name):
         return
     wanted = manifest(name, trace_path, duration_s, namespace, settings, speed, labels, annotations)
-    prefix = wanted["spec"]["driver"]["virtualNsPrefix"]
+    _require_free(api, wanted["spec"]["driver"]["virtualNsPrefix"])
+    api.apply(wanted)
+
+
+def _require_free(api: Api, prefix: str) -> None:
     there = [one["metadata"]["name"] for one in api.list("/api/v1/namespaces")]
     if found := [other for other in there if other.startswith(f"{prefix}-")]:
         raise PermanentError(
             f"expected no namespaces whose names begin with {prefix}-, found {', '.join(found)}: "
             "SimKube would write into them; give another virtual_ns_prefix, or none"
         )
-    api.apply(wanted)
 
 
 def delete_simulation(api: Api, name: str, deadline_s: float) -> bool:
@@ -172,10 +168,12 @@ def delete_simulation(api: Api, name: str, deadline_s: float) -> bool:
         return False
     deadline = time.monotonic() + deadline_s
     adopted = _adopt(api, found)
+    # The Simulation alone knows where its trace is, so it goes after that.
+    store = (found["metadata"].get("annotations") or {}).get(STORE)
+    kept = withdraw(run_of(found), name, store)
     api.delete(SIMULATION, None, name, propagation_policy="Background")
     # With its driver gone it would refuse every change of the pods, their deletion included.
     api.delete(_WEBHOOK, None, f"sk-{name}-mutatepods")
-    kept = withdraw(name, (found["metadata"].get("annotations") or {}).get(STORE))
     while True:
         if adopted:
             # The namespace controller would take half a minute, as pods may take that to end.
@@ -220,38 +218,35 @@ def simulations(api: Api, run_id: str | None = None) -> list[Json]:
     return api.list(api.path(SIMULATION, None), of_run(run_id))
 
 
-def is_alive(simulation: Json) -> bool:
-    """Whether the run that made a Simulation was heard of lately."""
-    metadata = simulation["metadata"]
-    heard = (metadata.get("annotations") or {}).get(HEARD) or metadata["creationTimestamp"]
-    try:
-        when = dt.datetime.fromisoformat(heard)
-    except ValueError:
-        return False
-    return _now() - when < dt.timedelta(seconds=LEASE_S)
-
-
 def annotate(api: Api, name: str, annotations: Mapping[str, str]) -> None:
-    """Write of a Simulation's run that it lives, and what else there is to say."""
-    body = {"metadata": {"annotations": {**annotations, HEARD: _now().isoformat()}}}
+    """Write something down at a Simulation."""
+    body = {"metadata": {"annotations": dict(annotations)}}
     api.request("patch", api.path(SIMULATION, None, name), body, content_type=_MERGE)
-
-
-def state_of(simulation: Json) -> str | None:
-    """Blocked, Initializing, Running, Paused, Retrying, Finished or Failed; None before any."""
-    state: str | None = (simulation.get("status") or {}).get("state")
-    return state
 
 
 def namespaces_of(api: Api, name: str) -> list[Json]:
     """The virtual namespaces of a simulation: its driver labels them with its pod's name."""
-    found = api.list("/api/v1/namespaces", f"{_VIRTUAL_LABEL}=true")
+    found = api.list("/api/v1/namespaces", f"{VIRTUAL_LABEL}=true")
     mine = f"sk-{name}-driver-"[:59]  # as SimKube cuts labels
     return [
-        one
-        for one in found
-        if one["metadata"]["labels"].get(_SIMULATION_LABEL, "").startswith(mine)
+        one for one in found if one["metadata"]["labels"].get(SIMKUBE_LABEL, "").startswith(mine)
     ]
+
+
+def is_ending(api: Api, simulation: Json) -> bool:
+    """Whether the driver takes away what it made; the Simulation may be Running until later.
+
+    Source: SimKube 2.7, `cleanup_trace` in `sk-driver/src/runner.rs`: the SimulationRoot is
+    deleted in the foreground, so it stays, marked, until its pods have gone.
+    """
+    name = simulation["metadata"]["name"]
+    made = namespaces_of(api, name)
+    made += [
+        one
+        for one in api.list(api.path(_ROOT, None))
+        if one["metadata"]["name"].startswith(f"sk-{name}-")
+    ]
+    return not made or any("deletionTimestamp" in one["metadata"] for one in made)
 
 
 def lease_holder(api: Api, settings: SimKubeSettings) -> str | None:

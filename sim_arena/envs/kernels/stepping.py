@@ -8,8 +8,6 @@ from typing import Any
 
 from sim_arena.engine import loop
 from sim_arena.engine.bundle import bundle
-from sim_arena.engine.jit import jit
-from sim_arena.engine.program import Arrays
 from sim_arena.engine.state import FULL
 from sim_arena.envs.kernels import beginning, observing
 from sim_arena.envs.kernels.plain import kernel
@@ -25,7 +23,7 @@ def _begin(
     """Apply the actions, or put new episodes in place; give each its problem's program."""
     for b in range(first, end):
         beginning.begin(tables, own, programs, b, actions[b])
-        states.clock[b - first, 0].program = own.episodes[b].problem
+        loop.state_at(states, b).clock[0].program = own.episodes[b].problem
 
 
 def _observe(
@@ -41,7 +39,7 @@ def _observe(
     """Write what the environments return; return how many need more room and wrote nothing."""
     full = 0
     for b in range(first, end):
-        state = bundle(loop.state_at(states, b - first))
+        state = bundle(loop.state_at(states, b))
         if state.clock[0].status == FULL:
             full += 1
         else:
@@ -52,32 +50,6 @@ def _observe(
 
 _begin_some = kernel(_begin)
 _observe_some = kernel(_observe)
-
-
-@jit
-def _programs_of(programs: Any, first: int, end: int) -> Any:
-    """Return the programs of some environments: what actions change is their own."""
-    return Arrays(
-        programs.header,
-        programs.nodes,
-        programs.templates,
-        programs.containers[first:end],
-        programs.applications[first:end],
-        programs.workloads,
-        programs.static,
-        programs.node_extended,
-        programs.template_extended,
-        programs.timelines,
-        programs.terms,
-        programs.matches,
-        programs.domains,
-        programs.included,
-        programs.incoming,
-        programs.logs,
-        programs.rules,
-        programs.amounts,
-        programs.claims,
-    )
 
 
 def _step(
@@ -115,11 +87,9 @@ def _step(
     at_once = states.clock.shape[0]
     for start in range(first, end, at_once):
         stop = min(start + at_once, end)
-        some = stop - start
         _begin_some(tables, own, programs, states, actions, start, stop)
-        theirs = _programs_of(programs, start, stop)
-        loop.reset(theirs, states, own.seeds[start:stop], whole, 0, some)
-        loop.advance(theirs, states, own.until[start:stop], _NO_LIMIT, whole, 0, some)
+        loop.reset(programs, states, own.seeds, whole, start, stop)
+        loop.advance(programs, states, own.until, _NO_LIMIT, whole, start, stop)
         full += _observe_some(tables, own, programs, states, output, reward, start, stop)
     return full
 

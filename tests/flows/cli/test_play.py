@@ -189,7 +189,7 @@ def test_a_failed_preflight_still_prints_its_json(cli, broken):
     ("words", "told"),
     [
         (["--pre-start", "false"], "pre_start hook 'false' ended with exit code 1"),
-        (["--policy", "builtins:len"], "policy len"),
+        (["--policy", "builtins:isinstance"], "policy isinstance"),
     ],
 )
 def test_what_fails_while_it_runs_is_one_line_and_code_1(broken, words, told):
