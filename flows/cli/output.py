@@ -91,7 +91,7 @@ def warn(lines: Iterable[str]) -> None:
 
 def tell_of_compiling() -> None:
     """Say on stderr that the engine will be compiled, if it was not yet."""
-    from sim_arena.engine.jit import cache_folder
+    from sim_arena.engine.compiled import cache_folder
 
     if not os.environ.get("NUMBA_DISABLE_JIT") and not any(cache_folder().glob("*/*.nbi")):
         text = "compiling the engine, once after an installation; it takes a minute or two"

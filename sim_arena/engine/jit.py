@@ -1,50 +1,30 @@
 """How the engine's functions are compiled.
 
-Numba's on-disk cache looks at one file only: it does not notice that a function called from
-another file has changed. So the cache lives in a folder named after a digest of all of the
-engine's sources, and a changed engine never runs stale code.
-
 `NUMBA_DISABLE_JIT=1` runs the same functions as plain Python.
 """
 
 from __future__ import annotations
 
-import hashlib
 import types
 from collections.abc import Callable
-from functools import cache
-from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numba
-import platformdirs
 
+from sim_arena.engine.compiled import cache_folder, kept
 from sim_arena.engine.parts import PartCompiler, WholeCompiler
 from traces import arithmetic
 
-__all__ = ["cache_folder", "entry", "interpreted", "jit", "jit_arithmetic", "jit_plain", "rare"]
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["entry", "interpreted", "jit", "jit_arithmetic", "jit_plain", "rare"]
 
 # Numba's type stubs know neither its configuration nor all of njit's options.
 _config: Any = numba.config
 _njit: Any = numba.njit
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-@cache
-def cache_folder(*beside: Path) -> Path:
-    """Return the folder of the compiled engine, keyed by its sources and Numba's version.
-
-    Args:
-        beside: files outside of the engine whose functions are compiled with it.
-    """
-    digest = hashlib.sha256(f"{numba.__version__} {_config.BOUNDSCHECK}".encode())
-    sources = sorted(Path(__file__).parent.rglob("*.py"))
-    for source in [*sources, Path(arithmetic.__file__), *beside]:
-        digest.update(source.name.encode())
-        digest.update(source.read_bytes())
-    root = Path(platformdirs.user_cache_dir("sim-arena"))
-    return root / "engine" / digest.hexdigest()[:16]
 
 
 def jit(function: Function) -> Function:
@@ -92,20 +72,14 @@ def entry(function: Function, beside: tuple[Path, ...] = ()) -> Function:
     """
     if _config.DISABLE_JIT:
         return function
-    before = _config.CACHE_DIR
-    _config.CACHE_DIR = str(cache_folder(*beside))  # read when the decorator runs, only then
-    try:
-        compiled: Function = _njit(
-            cache=True,
-            nogil=True,
-            error_model="numpy",
-            no_cfunc_wrapper=True,
-            _nrt=False,
-            pipeline_class=WholeCompiler,
-        )(function)
-    finally:
-        _config.CACHE_DIR = before
-    return compiled
+    compiled = _njit(
+        nogil=True,
+        error_model="numpy",
+        no_cfunc_wrapper=True,
+        _nrt=False,
+        pipeline_class=WholeCompiler,
+    )(function)
+    return cast("Function", kept(compiled, cache_folder(*beside)))
 
 
 def jit_arithmetic(name: str) -> Callable[..., Any]:
