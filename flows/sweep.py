@@ -142,8 +142,8 @@ def sweep(  # noqa: PLR0913, PLR0917 # each is a field of the form in the UI
         speed: on real clusters, divides the pauses and the pods' running times
         simkube: on the cluster `simkube`, how SimKube is run
         allow_real_nodes: whether a real cluster may have nodes that are not KWOK's
-        deploy: the workload, of traces without a manifest
-        namespace: the workload's namespace, likewise
+        deploy: the workload; else the manifest's, or the only Deployment
+        namespace: the workload's namespace, if several have one of the name
         duration: simulated window of each step, in seconds
         max_steps: steps at most
         guardrails: the bounds that no action crosses

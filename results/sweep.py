@@ -92,6 +92,7 @@ class Sweep:
         if store.exists(_RUN) or store.list("steps") or store.list("episodes"):
             raise ResultsError(f"{store.url} exists already; give the sweep another id")
         left = _left_inputs(store)
+        _require_own_plan(store)
         if isinstance(store, LocalStore):
             make_folder(store.root, exist_ok=True)
         for one in left:
@@ -371,6 +372,22 @@ class Sweep:
             "columns": [asdict(column) for column in self.columns],
             "episode_columns": [asdict(column) for column in self.episode_columns],
         }
+
+
+def _require_own_plan(store: Store) -> None:
+    """Let a plan be replaced that an interrupted creation has left behind, and nothing else.
+
+    Raises:
+        ResultsError: somebody else's file has its name
+    """
+    if not store.exists(PLAN):
+        return
+    document = read_document(store, PLAN)
+    if not isinstance(document, dict) or "chunks" not in document:
+        raise ResultsError(
+            f"expected a sweep's plan or nothing at {store.url}/{PLAN}, found another file, which "
+            "would be lost; give the sweep another id"
+        )
 
 
 def _left_inputs(store: Store) -> list[str]:

@@ -114,9 +114,10 @@ class EpisodeResult:
     error: str | None = None
 
     @property
-    def total_reward(self) -> float:
-        """The sum of the steps' rewards."""
-        return sum(record["reward"] or 0.0 for record in self.records)
+    def total_reward(self) -> float | None:
+        """The sum of the steps' rewards; None if no step has one."""
+        rewards = [record["reward"] for record in self.records if record["reward"] is not None]
+        return sum(rewards) if rewards else None
 
     @property
     def warnings(self) -> list[str]:

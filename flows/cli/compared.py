@@ -29,7 +29,7 @@ def compare(
     run_b: Annotated[
         str, typer.Argument(metavar="RUN_B", help="The other one.", show_default=False)
     ],
-    runs_dir: options.RunsDir = options.RUNS,
+    runs_dir: options.RunsPlace = options.PLACE,
     form: Annotated[
         Literal["text", "md", "json", "html"],
         typer.Option("--format", help="For the terminal, a pull request, a program, a browser."),

@@ -1,5 +1,6 @@
 """Options that several commands share, with their help and their completion."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,6 +11,7 @@ import typer
 __all__ = [
     "DEFAULT_NODES",
     "LONGEST",
+    "PLACE",
     "RUNS",
     "AllowRealNodes",
     "AsJson",
@@ -19,6 +21,7 @@ __all__ = [
     "Namespace",
     "Nodes",
     "RunsDir",
+    "RunsPlace",
     "Seed",
     "SimKube",
     "Target",
@@ -29,6 +32,7 @@ __all__ = [
 
 
 RUNS = Path("runs")
+PLACE = str(RUNS)
 LONGEST = 1_000_000_000  # seconds; the engine counts nanoseconds in 64 bits
 # What --help shows must not load the arena; a test keeps it equal to sim_arena.nodes.
 DEFAULT_NODES = "3x16cpu,32Gi"
@@ -63,6 +67,16 @@ def usable(runs_dir: Path) -> Path:
             f"{there} cannot be written to ({error.strerror or error}); name another folder",
             param_hint="--runs-dir",
         ) from error
+
+
+def _folder(runs_dir: Path) -> Path:
+    """Refuse a URL, which is none; a path has one of its slashes."""
+    if re.match(r"[a-z][a-z0-9+]+:/", str(runs_dir)):
+        raise typer.BadParameter(
+            f"expected a folder of this machine, found the URL {runs_dir}; sweep, report, compare "
+            "and runs show, export, compact and replay take one"
+        )
+    return runs_dir
 
 
 def _deployments(context: typer.Context, incomplete: str) -> Iterable[str]:
@@ -132,9 +146,22 @@ Replay = Annotated[
 Seed = Annotated[
     int, typer.Option(min=0, max=2**63 - 1, metavar="N", help="Seed of what is random.")
 ]
+RunsPlace = Annotated[
+    str,
+    typer.Option(
+        "--runs-dir",
+        metavar="DIR",
+        envvar="SIM_ARENA_RUNS_DIR",
+        help="The folder of the runs, or its URL.",
+    ),
+]
 RunsDir = Annotated[
     Path,
     typer.Option(
-        "--runs-dir", metavar="DIR", envvar="SIM_ARENA_RUNS_DIR", help="The folder of the runs."
+        "--runs-dir",
+        metavar="DIR",
+        envvar="SIM_ARENA_RUNS_DIR",
+        help="The folder of the runs.",
+        callback=_folder,
     ),
 ]

@@ -21,7 +21,7 @@ def report(
     run: Annotated[
         str, typer.Argument(metavar="RUN", help="A run's id, the start of it, its folder or URL.")
     ] = "latest",
-    runs_dir: options.RunsDir = options.RUNS,
+    runs_dir: options.RunsPlace = options.PLACE,
     form: Annotated[
         Literal["html", "md"],
         typer.Option("--format", help="A page, or Markdown for a pull request."),
@@ -30,7 +30,7 @@ def report(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Where to.",
+            help="Where to; - for stdout.",
             show_default="report.html in the run's folder; Markdown to stdout",
         ),
     ] = None,
@@ -53,7 +53,7 @@ def report(
     result = result_of(runs_dir, run)
     with fail_as(FAILED):
         text = _written(result, form, episode)
-    if form == "md" and out is None:
+    if str(out) == "-" or (form == "md" and out is None):
         output.write(text)
     else:
         output.show(f"Report: {write(result, text, out)}")
@@ -83,8 +83,9 @@ def _written(result: "Run | Sweep", form: str, episode: int | None) -> str:
     number = measures.example if episode is None else episode
     rows, windows, missing = ([], [], None) if number is None else _within(result, number)
     if episode is not None and not rows:
-        refuse(f"{result.id} has no episode {episode} with steps: {missing}")
-    document = made(result, measures, rows, windows, missing)
+        refuse(f"there are no steps of episode {episode}: {missing or 'it failed before one'}")
+    note = None if missing is None else f"Cannot be drawn: {missing}"
+    document = made(result, measures, rows, windows, note)
     return markdown(document) if form == "md" else page(document)
 
 
@@ -100,7 +101,7 @@ def _within(result: "Run | Sweep", number: int) -> tuple[list["Row"], Sequence[A
     try:
         return rows, timelines(recorded_episode(result, number, rows)), None
     except (ResultsError, SimArenaError, TraceError) as error:
-        return rows, [], f"Cannot be drawn: {error}"
+        return rows, [], str(error)
 
 
 def _fill(file: Any, data: bytes) -> None:

@@ -1,6 +1,6 @@
 """`sim-arena runs`: what was played."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -8,6 +8,7 @@ import typer
 
 from flows.cli import options, output
 from flows.cli.errors import FAILED, fail_as, refuse
+from flows.cli.figures import figures_table, share
 
 if TYPE_CHECKING:
     from results import Row, Run, RunInfo, Sweep
@@ -48,21 +49,19 @@ def list_(
 @app.command()
 def show(
     *,
-    run: Annotated[
-        str, typer.Argument(metavar="RUN", help="A run's id, the start of it, or its folder.")
-    ] = "latest",
-    runs_dir: options.RunsDir = options.RUNS,
+    run: _Run = "latest",
+    runs_dir: options.RunsPlace = options.PLACE,
     limit: Annotated[
         int, typer.Option(min=1, metavar="N", help="At most N steps in the table.")
     ] = 50,
     json: options.AsJson = False,
 ) -> None:
     """Show a run: its figures, its steps, its files."""
-    from results import Sweep, find_run, open_result, summarise
+    from results import Sweep, summarise
 
-    found = find_run(runs_dir, run)
-    if isinstance(result := open_result(found.path), Sweep):
-        _show_sweep(result, json=json)
+    found = result_of(runs_dir, run)
+    if isinstance(found, Sweep):
+        _show_sweep(found, json=json)
         return
     with fail_as(FAILED):
         steps = found.read_steps()
@@ -82,7 +81,7 @@ def show(
         )
         return
     output.show(f"Run {found.id}, {state}, started {found.started_at[:19].replace('T', ' ')} UTC")
-    output.show(_figures(summary), _steps(steps[:limit]))
+    output.show(figures_table(summary), _steps(steps[:limit]))
     if len(steps) > limit:
         output.show(f"... and {len(steps) - limit} more steps; --limit shows more")
     output.warn(f"step failed: {step['error']}" for step in steps if step.get("error"))
@@ -100,7 +99,7 @@ def replay(
             show_default=False,
         ),
     ],
-    runs_dir: options.RunsDir = options.RUNS,
+    runs_dir: options.RunsPlace = options.PLACE,
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Keep its traces and steps there.", show_default=False),
@@ -139,7 +138,7 @@ def replay(
 
 
 @app.command()
-def compact(*, run: _Run = "latest", runs_dir: options.RunsDir = options.RUNS) -> None:
+def compact(*, run: _Run = "latest", runs_dir: options.RunsPlace = options.PLACE) -> None:
     """Join the small files of a sweep that has ended into few large ones."""
     from results import Sweep
     from results.compaction import compact
@@ -158,7 +157,7 @@ def compact(*, run: _Run = "latest", runs_dir: options.RunsDir = options.RUNS) -
 def export(  # noqa: PLR0913 # each option is an argument
     *,
     run: _Run = "latest",
-    runs_dir: options.RunsDir = options.RUNS,
+    runs_dir: options.RunsPlace = options.PLACE,
     csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values.")] = False,
     jsonl: Annotated[bool, typer.Option("--jsonl", help="A JSON object a line.")] = False,
     table: Annotated[Literal["steps", "episodes"], typer.Option(help="Which table.")] = "steps",
@@ -243,17 +242,24 @@ def _row(text: str) -> tuple[str, int, int | None]:
     return run, int(numbers[0]), int(numbers[1]) if len(numbers) == 2 else None
 
 
-def result_of(runs_dir: Path, name: str) -> "Run | Sweep":
-    """Return a run or a sweep by its id, the start of it, its folder or its URL."""
-    from results import find_run, open_result
+def result_of(runs_dir: str, name: str) -> "Run | Sweep":
+    """Return a run or a sweep by its id, the start of it, its folder or its URL.
 
-    if "://" in name:
+    Raises:
+        ResultsError: there is none, or no single one; a store is not searched, so that there it
+            goes by its whole id
+    """
+    from results import find_run, open_result
+    from results.store import is_url, place_in
+
+    if is_url(name):
         return open_result(name)
+    if is_url(runs_dir):
+        return open_result(place_in(runs_dir, name))
     return open_result(find_run(runs_dir, name).path)
 
 
 def _show_sweep(sweep: "Sweep", *, json: bool) -> None:
-    from flows.cli.sweep import figures_table
     from results.figures import summarise_sweep
 
     with fail_as(FAILED):
@@ -292,7 +298,7 @@ def _list_row(info: "RunInfo") -> Sequence[str]:
         info.state,
         output.number(summary.get("episodes")),
         output.number(summary.get("steps")),
-        _share(summary.get("success_rate")),
+        share(summary.get("success_rate")),
         output.number(summary.get("mean_reward")),
     )
 
@@ -307,32 +313,6 @@ def _entry(info: "RunInfo") -> dict[str, Any]:
         "summary": info.summary,
         "problem": info.problem,
     }
-
-
-def _figures(summary: Mapping[str, Any]) -> Any:
-    rows = [("all", summary)]
-    rows += [(f"policy {name}", group) for name, group in summary["by_policy"].items()]
-    rows += [(f"trace {name}", group) for name, group in summary["by_trace"].items()]
-    unknown = ("Not assessable#",) if summary.get("unassessable") else ()  # older ones count none
-    columns = ("", "Episodes#", "Steps#", "Success#", "Reward#", "Steps to success#", "Errors#")
-    cells = [
-        (*_figures_row(name, group), *(output.number(group["unassessable"]) for _ in unknown))
-        for name, group in rows
-    ]
-    return output.table(None, (*columns, *unknown), cells)
-
-
-def _figures_row(name: str, figures: Mapping[str, Any]) -> Sequence[str]:
-    took = figures["steps_to_success"]
-    return (
-        name,
-        output.number(figures["episodes"]),
-        output.number(figures["steps"]),
-        _share(figures["success_rate"]),
-        output.number(figures["mean_reward"]),
-        output.UNKNOWN if took is None else output.number(took["mean"], 1),
-        output.number(figures["errors"]),
-    )
 
 
 def _steps(steps: Sequence["Row"]) -> Any:
@@ -356,7 +336,3 @@ def _steps(steps: Sequence["Row"]) -> Any:
 def _files(folder: Any) -> list[Any]:
     names = ("step.jsonl", "steps", "summary.json")
     return [folder / name for name in names if (folder / name).exists()]
-
-
-def _share(value: float | None) -> str:
-    return output.UNKNOWN if value is None else f"{value:.0%}"

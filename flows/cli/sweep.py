@@ -1,8 +1,9 @@
 """`sim-arena sweep`: every combination of traces, policies, seeds and the rest."""
 
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -12,11 +13,12 @@ import typer
 from flows.cli import local, options, output
 from flows.cli.asked import simkube_settings
 from flows.cli.errors import FAILED, fail_as
+from flows.cli.figures import figures_table
 
 if TYPE_CHECKING:
     from sim_arena.sweeps import Plan, SweepSpec
 
-__all__ = ["figures_table", "sweep"]
+__all__ = ["follow", "sweep"]
 
 _PERIOD = 0.5  # seconds between two looks at what is written
 
@@ -74,7 +76,7 @@ def sweep(  # noqa: PLR0913 # each option is an argument
     allow_real_nodes: options.AllowRealNodes = False,
     deploy: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="The workload, of traces without a manifest."),
+        typer.Option(metavar="NAME", help="The workload; else the manifest's."),
     ] = None,
     namespace: options.Namespace = None,
     duration: Annotated[
@@ -175,8 +177,11 @@ def sweep(  # noqa: PLR0913 # each option is an argument
     }
     named = {name: value for name, value in given.items() if value is not None}
     where = {"runner": runner, "workers": workers, "address": address, "runs_dir": runs_dir}
+    from results.run import checked_id
     from results.store import is_url, place_in, store_at
 
+    if run_id is not None:
+        checked_id(run_id)
     if not is_url(runs_dir):
         options.usable(Path(runs_dir))
     taken = store_at(place_in(runs_dir, run_id or "x")).exists("run.json")  # does it answer?
@@ -248,7 +253,7 @@ def _go_on(arguments: dict[str, Any], place: str, *, verbose: bool, json: bool) 
             raise BusyError(f"{place} is being played by somebody else: wait for it, or stop it")
     local.prepare(verbose=verbose)
     name = arguments.get("resume") or arguments["run_id"]
-    followed = _followed(place, quiet=json)
+    followed = _followed(place, resumed="resume" in arguments, quiet=json)
     with fail_as(FAILED), _resumable(place, name), followed, local.reachable(), local.tagged():
         from flows.sweep import sweep as flow
 
@@ -260,30 +265,6 @@ def _go_on(arguments: dict[str, Any], place: str, *, verbose: bool, json: bool) 
     output.warn(
         f"episode {one['episode']} failed: {one['error']}" for one in figures["error_list"][:5]
     )
-
-
-def figures_table(figures: Mapping[str, Any]) -> Any:
-    """Return a sweep's figures, whole and by policy."""
-    unknown = ("Not assessable#",) if figures.get("unassessable") else ()  # older ones count none
-    columns = ("", "Episodes#", "Steps#", "Success#", "Reward#", "Steps to success#", "Failed#")
-    groups = [("all", figures)]
-    groups += [(f"policy {name}", group) for name, group in figures["by_policy"].items()]
-    rows = []
-    for name, group in groups:
-        took, rate = group["steps_to_success"], group["success_rate"]
-        rows.append(
-            (
-                name,
-                f"{group['episodes']:,}",
-                f"{group['steps']:,}",
-                output.UNKNOWN if rate is None else f"{rate:.1%}",
-                output.number(group["mean_reward"]),
-                output.UNKNOWN if took is None else output.number(took["mean"], 2),
-                f"{group['errors']:,}",
-                *(f"{group['unassessable']:,}" for _ in unknown),
-            )
-        )
-    return output.table(None, (*columns, *unknown), rows)
 
 
 def _size(plan: "Plan", files: Mapping[str, bytes]) -> dict[str, Any]:
@@ -370,7 +351,7 @@ def _resumable(place: str, name: str) -> Iterator[None]:
 
 
 @contextmanager
-def _followed(place: str, *, quiet: bool) -> Iterator[None]:
+def _followed(place: str, *, resumed: bool, quiet: bool) -> Iterator[None]:
     """Show on stderr how far a sweep is, from the chunks that it has written."""
     if quiet and not sys.stderr.isatty():
         yield
@@ -392,7 +373,8 @@ def _followed(place: str, *, quiet: bool) -> Iterator[None]:
             if not screen.is_terminal:
                 print(f"sim-arena: {line}", file=sys.stderr, flush=True)
 
-        watcher = Thread(target=_watch, args=(place, ended, show), name="progress", daemon=True)
+        watch = partial(follow, place, ended, show, resumed=resumed)
+        watcher = Thread(target=watch, name="progress", daemon=True)
         watcher.start()
         try:
             yield
@@ -401,8 +383,15 @@ def _followed(place: str, *, quiet: bool) -> Iterator[None]:
             watcher.join()
 
 
-def _watch(place: str, ended: Event, show: Any) -> None:
-    """Look at the finished chunks now and then, and tell when there are more."""
+def follow(place: str, ended: Event, show: Callable[[str, float], None], *, resumed: bool) -> None:
+    """Look at the finished chunks of a sweep now and then, and tell when there are more.
+
+    Args:
+        place: its folder or URL
+        ended: ends the looking
+        show: is given the progress as a line, and as a share between 0 and 1
+        resumed: whether the sweep was there before it is played
+    """
     from results import ResultsError
     from sim_arena.sweeps import ChunkReport, Progress, opened
 
@@ -415,7 +404,9 @@ def _watch(place: str, ended: Event, show: Any) -> None:
             finished = sweep.finished_chunks()
         except ResultsError:  # not made yet
             continue
-        if progress is None:
+        if progress is None or (resumed and finished - known):
+            # A sweep that goes on is there before Prefect is: what that takes is not the rate.
+            resumed = resumed and progress is None
             done = sum(len(plan.chunks[chunk]) for chunk in finished)
             progress, known = Progress(len(plan), done=done, ends=plan.ends), finished
             show(f"sweep {sweep.id}, {progress.line()}", progress.share)

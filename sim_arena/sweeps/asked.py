@@ -1,7 +1,9 @@
 """What a sweep is asked to be, as a YAML file, options or a form give it."""
 
+from collections.abc import Iterable
+from inspect import isclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
@@ -82,8 +84,8 @@ class SweepSpec(BaseModel):
     Args:
         traces: files, folders, or patterns such as `traces/demo/*-cpu-*.sktrace`
         generate: traces to generate, beside or instead of `traces`
-        deploy: the workload, of traces that no manifest describes
-        namespace: its namespace, likewise
+        deploy: the workload; a trace that no manifest describes may have one Deployment alone
+        namespace: its namespace, if several have a workload of the name
         targets: ready pods that count as success
         nodes: the clusters' nodes, short forms or paths of manifests
         duration: simulated window of each step, in seconds
@@ -234,7 +236,11 @@ def checked(given: dict[str, Any]) -> SweepSpec:
     try:
         return SweepSpec.model_validate(given)
     except ValidationError as error:
-        problems = dict.fromkeys(_problem(one) for one in error.errors())
+        found = error.errors()
+        within = {one["loc"][0] for one in found if len(one["loc"]) > 1}
+        # A list of which an item is wrong counts as too short, too.
+        own = [one for one in found if one["type"] != "too_short" or one["loc"][0] not in within]
+        problems = dict.fromkeys(map(_problem, own))
         raise SimArenaError("; ".join(problems)) from error
 
 
@@ -256,14 +262,26 @@ def _problem(one: Any) -> str:
         return f"{one['loc'][0]}: expected a mapping with some of {fields}, found {one['input']!r}"
     place = ".".join(str(part) for part in one["loc"])
     if one["type"] == "extra_forbidden":
-        model = _PARTS[one["loc"][0]] if len(one["loc"]) > 1 else SweepSpec
-        return f"{place}: unknown, expected one of {', '.join(model.model_fields)}"
+        return f"{place}: unknown, expected one of {', '.join(_fields_at(one['loc'][:-1]))}"
     return f"{place}: {_said(one)}"
+
+
+def _fields_at(place: tuple[int | str, ...]) -> Iterable[str]:
+    """Return the names of the fields that there are at a place in a sweep."""
+    model: Any = SweepSpec
+    for name in place:
+        if isinstance(name, str):
+            kind = model.model_fields[name].annotation
+            kinds = [kind, *get_args(kind)]
+            model = next(one for one in kinds if isclass(one) and issubclass(one, BaseModel))
+    return tuple(model.model_fields)
 
 
 def _said(one: Any) -> str:
     """Return a validation's message as the others are worded."""
     message = str(one["msg"])
+    if one["type"] == "tuple_type":
+        return f"expected a list, found {'nothing' if one['input'] is None else one['input']}"
     if one["type"] == "value_error":
         return message.removeprefix("Value error, ")
     for start in ("Input should be ", "Input should "):

@@ -105,10 +105,14 @@ def _source() -> str:
 
 def _revision() -> str | None:
     """Return the commit of the checkout that this runs from, `-dirty` if it was edited."""
-    here = str(Path(__file__).parent)
-    command = ["git", "-C", here, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)  # noqa: S603 # no input of others
+        _git("ls-files", "--error-unmatch", __file__)  # else the checkout is somebody else's
+        return _git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*") or None
     except (OSError, subprocess.SubprocessError):  # installed from a wheel, or without git
         return None
-    return done.stdout.strip() or None
+
+
+def _git(*words: str) -> str:
+    command = ["git", "-C", str(Path(__file__).parent), *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)  # noqa: S603 # no input of others
+    return done.stdout.strip()

@@ -30,6 +30,7 @@ from results import (
     table_of,
 )
 from results.parts import part_name
+from results.store import place_in, read_document, write_document
 from tests.results.conftest import COLUMNS, make_row
 
 
@@ -202,6 +203,16 @@ def test_what_no_sweep_has_written_is_not_deleted(runs: str) -> None:
     store.delete("inputs/table.csv")
     make_sweep(runs)
     assert store.list() == ["run.json"]
+
+
+def test_a_plan_that_no_sweep_has_written_is_not_replaced(runs: str) -> None:
+    store = store_at(place_in(runs, "s1"))
+    write_document(store, "plan.json", {"resources": []})
+    with pytest.raises(ResultsError, match="another file, which would be lost"):
+        make_sweep(runs)
+    assert read_document(store, "plan.json") == {"resources": []}
+    write_document(store, "plan.json", {"chunks": 1})  # as an interrupted creation leaves it
+    assert make_sweep(runs, plan={"chunks": 2}).read_plan() == {"chunks": 2}
 
 
 def test_inputs_are_kept(runs: str) -> None:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from results import check_row
 from sim_arena.observation import CONTAINER_FIELDS, FIELDS, Field
-from sim_arena.records import COLUMNS, complete, from_row, to_row
+from sim_arena.records import COLUMNS, EpisodeResult, complete, from_row, to_row
 from sim_arena.spec import EpisodeSpec
 from sim_arena.steps import Step
 
@@ -58,3 +58,15 @@ def test_what_is_not_known_is_none_and_not_zero() -> None:
     assert seen["restarts"] is None
     assert seen["containers"][0]["cpu_usage"] is None
     assert seen.keys() == {field.name for field in FIELDS}
+
+
+def test_an_episode_without_a_reward_has_no_sum_of_them() -> None:
+    result = EpisodeResult("r", 0, "runs/r")
+    assert result.total_reward is None
+    failed, rewarded = step(), step()
+    failed.failed(ValueError("x"))
+    rewarded.rewarded(0.5)
+    result.records = [failed.done()]
+    assert result.total_reward is None
+    result.records = [failed.done(), rewarded.done(), rewarded.done()]
+    assert result.total_reward == 1.0

@@ -2,10 +2,12 @@
 
 import csv
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from flows.cli.sweep import follow
 from results import find_run, load_episodes, load_steps
 from sim_arena.policies.loading import REGISTRY
 from sim_arena.sweeps import SweepSpec, create, go_on, play_chunk, versions, writing
@@ -20,6 +22,33 @@ def played(demo):
     sweep, plan = create(asked, "runs", "played")
     go_on(sweep, plan)
     return sweep
+
+
+class Looks:
+    """An event that is waited for: before each look at the sweep it does the next thing."""
+
+    def __init__(self, *things):
+        self.things = iter([lambda: None, *things])
+
+    def wait(self, _seconds):
+        thing = next(self.things, None)
+        if thing is None:
+            return True
+        thing()
+        return False
+
+
+def test_what_the_start_takes_of_a_sweep_that_goes_on_is_not_its_rate(demo):
+    sweep, plan = create(SweepSpec(traces=str(demo), chunk=1, max_steps=1), "runs", "half")
+    lines = []
+    with writing(sweep) as writer:
+        play = partial(play_chunk, sweep, plan, writer=writer)
+        looks = Looks(lambda: play(0), lambda: play(1))
+        follow("runs/half", looks, lambda line, _share: lines.append(line), resumed=True)
+    first, second, third = lines
+    assert "remaining time not known yet" in first
+    assert (second.startswith("sweep half, 1 of 3"), "not known yet" in second) == (True, True)
+    assert (third.startswith("2 of 3 episodes"), "left" in third) == (True, True)
 
 
 @pytest.fixture
@@ -157,6 +186,9 @@ def test_a_mistake_gets_one_line_and_starts_nothing(cli, words, told):
         ("seeds: [1, 1]", "seeds: expected each once, found 1 twice"),
         ("step_sizes: [{cpu: 250m}, {cpu: 250m}]", "step_sizes: expected each once"),
         ("policies: []", "policies: "),
+        ("policies: null", "policies: expected a list, found nothing"),
+        ("simkube: {prot: 1}", "simkube.prot: unknown, expected one of driver_image"),
+        ("simkube: {lifecycle: {delay: 1}}", "simkube.lifecycle.delay: unknown, expected one of"),
         ("chunk: many", "chunk: expected a valid integer"),
         ("", "is empty: expected a sweep"),
     ],
