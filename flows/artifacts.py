@@ -10,7 +10,7 @@ from pathlib import Path
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from flows.cli.report import Repair, action_text, observation_text, repair, repair_text
+from flows.cli.shown import Repair, action_text, observation_text, repair, repair_text
 from results.markdown import escape, fenced, table
 from results.words import many
 from sim_arena.clusters import Check

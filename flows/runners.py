@@ -9,7 +9,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from sim_arena.errors import PermanentError
 
-__all__ = ["Runner", "runner_for", "started"]
+__all__ = ["Runner", "own_dask", "runner_for", "started"]
 
 Runner = Literal["threads", "dask", "ray"]
 
@@ -89,13 +89,27 @@ def _workers_of(runner: TaskRunner[Any], kind: Runner) -> int:
     return int(cast("Any", runner)._max_workers)  # noqa: SLF001 # it has no name for it
 
 
+def own_dask(workers: int) -> dict[str, Any]:
+    """Return the arguments for a `distributed.LocalCluster` of so many workers, a thread each.
+
+    It is nobody else's business: on loopback, without a dashboard. Its scheduler serves its health
+    over HTTP all the same, by default on a port that another cluster may have.
+    """
+    return {
+        "n_workers": workers,
+        "threads_per_worker": 1,
+        "host": "127.0.0.1",
+        "dashboard_address": "127.0.0.1:0",
+        "scheduler_kwargs": {"dashboard": False},
+    }
+
+
 def _dask(count: int, address: str | None) -> TaskRunner[Any]:
     from prefect_dask.task_runners import DaskTaskRunner  # noqa: PLC0415 # optional
 
     if address is not None:
         return cast("TaskRunner[Any]", DaskTaskRunner(address=address))
-    cluster = {"n_workers": count, "threads_per_worker": 1, "dashboard_address": None}
-    return cast("TaskRunner[Any]", DaskTaskRunner(cluster_kwargs=cluster))
+    return cast("TaskRunner[Any]", DaskTaskRunner(cluster_kwargs=own_dask(count)))
 
 
 def _ray(count: int, address: str | None) -> TaskRunner[Any]:

@@ -7,11 +7,11 @@ import typer
 from flows.cli import (
     catalogue,
     cluster,
-    compared,
+    compare,
     fidelity,
     importing,
     play,
-    reported,
+    report,
     runs,
     simulate,
     sweep,
@@ -56,8 +56,8 @@ app.command()(simulate.simulate)
 app.command()(play.step)
 app.command()(play.episode)
 app.command()(sweep.sweep)
-app.command()(reported.report)
-app.command()(compared.compare)
+app.command()(report.report)
+app.command()(compare.compare)
 app.command()(play.preflight)
 app.command()(fidelity.fidelity)
 app.add_typer(cluster.app, name="cluster")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.cli import local, options, output, report
+from flows.cli import local, options, output, shown
 from flows.cli.asked import Asked, takes_episode
 from flows.cli.errors import FAILED, fail_as, refuse
 from flows.cli.progress import follow
@@ -31,7 +31,7 @@ def step(asked: Asked, *, verbose: _Verbose = False, json: options.AsJson = Fals
     if json:
         output.print_json({**record, "folder": result.folder})
         return
-    output.show(report.step_table([record]))
+    output.show(shown.step_table([record]))
     if record["changed"]:
         output.show(f"Trace out: {record['trace_out']}")
     _show_files(result)
@@ -58,13 +58,13 @@ def episode(
     spec = _spec(asked, episodes, run_id)
     result = _play("episode", spec, verbose=verbose, json=json)
     after = result.trace or result.last_trace or spec.trace
-    found = report.repair(spec.trace, after, spec.deploy, spec.namespace)
+    found = shown.repair(spec.trace, after, spec.deploy, spec.namespace)
     if json:
         output.print_json(_document(result, found))
         return
-    output.show(report.step_table(result.records), _verdict(spec, result))
+    output.show(shown.step_table(result.records), _verdict(spec, result))
     if found.changes:
-        output.show(report.repair_text(found), f"Trace out: {after}")
+        output.show(shown.repair_text(found), f"Trace out: {after}")
     _show_files(result)
     output.warn(result.warnings)
 
@@ -165,7 +165,7 @@ def _verdict(spec: "EpisodeSpec", result: "EpisodeResult") -> str:
     )
 
 
-def _document(result: "EpisodeResult", found: report.Repair) -> dict[str, Any]:
+def _document(result: "EpisodeResult", found: shown.Repair) -> dict[str, Any]:
     return {
         "run_id": result.run_id,
         "folder": result.folder,

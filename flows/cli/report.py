@@ -1,117 +1,112 @@
-"""How a step and an episode look to a person: the steps, the repair, where things lie."""
+"""`sim-arena report`: what came of a run, as a page for people."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from flows.cli import output
+import typer
+
+from flows.cli import options, output
+from flows.cli.errors import FAILED, fail_as, refuse
+from flows.cli.runs import result_of
 
 if TYPE_CHECKING:
-    from traces import Change
+    from results import Row, Run, Sweep
 
-__all__ = [
-    "Repair",
-    "action_text",
-    "observation_text",
-    "repair",
-    "repair_text",
-    "step_table",
-]
+__all__ = ["report", "write"]
 
 
-@dataclass(frozen=True)
-class Repair:
-    """What is different between the first trace and the last, for the workload in question.
+def report(
+    *,
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="A run's id, the start of it, its folder or URL.")
+    ] = "latest",
+    runs_dir: options.RunsPlace = options.PLACE,
+    form: Annotated[
+        Literal["html", "md"],
+        typer.Option("--format", help="A page, or Markdown for a pull request."),
+    ] = "html",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Where to; - for stdout.",
+            show_default="report.html in the run's folder; Markdown to stdout",
+        ),
+    ] = None,
+    episode: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="The episode to show from within.",
+            show_default="of the best policy the longest that succeeded",
+        ),
+    ] = None,
+) -> None:
+    """Write what came of a run or a sweep, as one HTML page that needs nothing else.
 
-    Args:
-        workload: Such as `Deployment test-ns/web`.
-        kubectl: The command that applies the patch, without its file.
-        changes: The changes where the workload is applied last.
-        patch: A strategic merge patch; empty if nothing differs.
+    Success by policy with confidence intervals, steps to success, rewards, slack, OOM kills,
+    failures by reason, and one episode from within: its steps, its pods on each node, the
+    cluster's packing before and after.
     """
-
-    workload: str
-    kubectl: str
-    changes: Sequence["Change"]
-    patch: str
-
-
-def repair(before: str | Path, after: str | Path, deploy: str, namespace: str | None) -> Repair:
-    """Compare two trace files.
-
-    Raises:
-        TraceError: One of them cannot be read, or does not have the workload.
-    """
-    from traces import diff, find_workload, load_trace, patch
-
-    old, new = load_trace(before), load_trace(after)
-    ref = find_workload(new, deploy, namespace)
-    last: dict[tuple[str | None, str], Change] = {}
-    for change in diff(old, new):
-        if change.workload == ref:
-            last[change.container, change.field] = change
-    kubectl = f"kubectl patch {ref.kind.lower()} {ref.name} -n {ref.namespace} --patch-file"
-    return Repair(str(ref), kubectl, list(last.values()), patch(old, new, ref))
+    result = result_of(runs_dir, run)
+    with fail_as(FAILED):
+        text = _written(result, form, episode)
+    if str(out) == "-" or (form == "md" and out is None):
+        output.write(text)
+    else:
+        output.show(f"Report: {write(result, text, out)}")
 
 
-def repair_text(found: Repair) -> Any:
-    """Return the repair as a diff, red and green."""
-    from rich.text import Text
+def write(result: "Run | Sweep", text: str, out: Path | None) -> str:
+    """Write a page, and return where it is: in the run's folder, if nothing else is said."""
+    from results import Sweep
+    from results.files import write_atomically
 
-    text = Text(f"--- {found.workload} before\n+++ {found.workload} after\n", style="bold")
-    container: str | None = None
-    for change in sorted(found.changes, key=lambda change: change.container or ""):
-        if change.container != container:
-            container = change.container
-            text.append(f"  container {container}\n", style="cyan not bold")
-        indent = "  " if change.container is None else "    "
-        if change.before is not None:
-            text.append(f"-{indent}{change.field}: {change.before}\n", style="red not bold")
-        if change.after is not None:
-            text.append(f"+{indent}{change.field}: {change.after}\n", style="green not bold")
-    text.rstrip()
-    return text
+    if out is None and isinstance(result, Sweep):
+        result.store.write("report.html", lambda file: _fill(file, text.encode()))
+        return f"{result.store.url}/report.html"
+    path = out if out is not None else Path(str(getattr(result, "path", "."))) / "report.html"
+    if path.is_dir():
+        refuse(f"{path} is a folder; name a file with --out")
+    with fail_as(FAILED):
+        write_atomically(path, lambda place: _save(place, text))
+    return str(path)
 
 
-def step_table(records: Iterable[Mapping[str, Any]]) -> Any:
-    """Return the steps: observation, action, reward."""
-    rows = [
-        (
-            str(record["step"] + 1),
-            observation_text(record),
-            action_text(record),
-            output.number(record["reward"]),
-        )
-        for record in records
-    ]
-    return output.table(None, ("Step#", "Observation", "Action", "Reward#"), rows)
+def _written(result: "Run | Sweep", form: str, episode: int | None) -> str:
+    from results.report import markdown, measure, page
+    from results.report import report as made
+
+    measures = measure(result)
+    number = measures.example if episode is None else episode
+    rows, windows, missing = ([], [], None) if number is None else _within(result, number)
+    if episode is not None and not rows:
+        refuse(f"there are no steps of episode {episode}: {missing or 'it failed before one'}")
+    note = None if missing is None else f"Cannot be drawn: {missing}"
+    document = made(result, measures, rows, windows, note)
+    return markdown(document) if form == "md" else page(document)
 
 
-def observation_text(record: Mapping[str, Any]) -> str:
-    """Return what a step saw, as a few lines."""
-    seen = record["observation"]
-    if seen is None:
-        return f"failed: {record['error']}"
-    lines = [f"{seen['ready']} of {record['target']} ready, {seen['pending']} pending"]
-    if seen["total"] != seen["ready"] + seen["pending"]:
-        lines[0] += f", {seen['total']} in total"
-    if seen.get("reasons"):
-        lines.append(output.counted(seen["reasons"]))
-    if seen.get("oom_killed"):
-        lines.append(f"{seen['oom_killed']} killed for memory")
-    if seen.get("evicted"):
-        lines.append(f"{seen['evicted']} evicted")
-    if seen.get("throttled"):
-        lines.append(f"CPU throttled by {seen['throttled']:.0%}")
-    return "\n".join(lines)
+def _within(result: "Run | Sweep", number: int) -> tuple[list["Row"], Sequence[Any], str | None]:
+    """Return an episode's steps and its windows, or why there are none."""
+    from results import ResultsError
+    from sim_arena.errors import SimArenaError
+    from sim_arena.sweeps.replay import recorded_episode, recorded_rows
+    from sim_arena.timeline import timelines
+    from traces import TraceError
+
+    rows = recorded_rows(result, number)
+    try:
+        return rows, timelines(recorded_episode(result, number, rows)), None
+    except (ResultsError, SimArenaError, TraceError) as error:
+        return rows, [], str(error)
 
 
-def action_text(record: Mapping[str, Any]) -> str:
-    """Return what a step did, as a few lines."""
-    action = record["action"]
-    if action is None:
-        return output.UNKNOWN if record["error"] is None else f"failed: {record['error']}"
-    words = [action["type"], action.get("container"), action.get("step")]
-    lines = [" ".join(str(word) for word in words if word is not None), *record["notes"]]
-    return "\n".join(lines)
+def _fill(file: Any, data: bytes) -> None:
+    file.write(data)
+
+
+def _save(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from flows.runners import started
+from flows.runners import own_dask, started
 from flows.sweep import sweep
 from results import Sweep
 from results.store import place_in, read_bytes, read_document, write_document
@@ -75,13 +75,15 @@ def slow_dask(gate: Path) -> Iterator[Any]:
 def cluster() -> Iterator[Any]:
     from distributed import Client, LocalCluster  # noqa: PLC0415 # takes a second
 
-    with (
-        LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
-        ) as cluster,
-        Client(cluster) as client,
-    ):
+    with LocalCluster(**own_dask(2)) as cluster, Client(cluster) as client:
         yield client
+
+
+def test_a_cluster_of_ones_own_starts_beside_another() -> None:
+    """By default each wants the same port for its scheduler's pages, and warns if it is taken."""
+    alone: Any = {"workers": 1, "address": None}
+    with started("dask", **alone) as (_, first), started("dask", **alone) as (_, second):
+        assert (first, second) == (1, 1)
 
 
 def test_a_killed_dask_worker_changes_nothing(

@@ -13,7 +13,7 @@ import yaml
 
 from flows.cli import errors
 from flows.cli.output import console
-from flows.cli.report import Repair, repair_text
+from flows.cli.shown import Repair, repair_text
 from results import find_run
 from traces import Change, WorkloadRef, load_trace
 

@@ -57,7 +57,7 @@ def compare(
     if out is None:
         output.write(text)
         return
-    from flows.cli.reported import write
+    from flows.cli.report import write
 
     output.show(f"Comparison: {write(a, text, out)}")
 
