@@ -96,7 +96,7 @@ def check_sweep_source(given: Mapping[str, Any]) -> None:
     """
     if is_started_here():
         return
-    _refuse_code([f"policy {name!r}" for name in given["policies"] if ":" in name])
+    check_policies(given["policies"])
     places = [*(given["traces"] or ()), given["runs_dir"], *paths_in(given["nodes"] or ())]
     _refuse_places([*places, *_store(given["simkube"])])
     if given["address"] is not None and not code_allowed():
@@ -104,6 +104,16 @@ def check_sweep_source(given: Mapping[str, Any]) -> None:
             f"expected no address of Dask or Ray in a run from elsewhere, found "
             f"{given['address']!r}: set {ALLOW_CODE}=1 for the worker to allow it"
         )
+
+
+def check_policies(names: Iterable[str]) -> None:
+    """Refuse policies that are code of somebody's own, as those of a plan that is gone on with.
+
+    Raises:
+        PermanentError: as for `check_source`
+    """
+    if not is_started_here():
+        _refuse_code([f"policy {name!r}" for name in names if ":" in name])
 
 
 def check_places(places: Iterable[str]) -> None:

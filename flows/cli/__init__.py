@@ -7,6 +7,7 @@ Exit codes, the same for every command:
          that `trace validate` rejects
     2    not started: an option, a file or a name is wrong
     130  stopped with Ctrl-C
+    143  stopped by SIGTERM
 
 Every mistake gets one line on stderr that says what to do; stdout holds only the answer, with
 `--json` as one JSON document. Commands import what they need when they run, so that `--help`

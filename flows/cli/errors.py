@@ -1,5 +1,6 @@
 """From an exception to one line and an exit code."""
 
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -8,11 +9,33 @@ from typing import Any, NoReturn, TextIO
 
 import typer
 
-__all__ = ["FAILED", "INTERRUPTED", "USAGE", "fail_as", "guarded", "refuse"]
+__all__ = [
+    "FAILED",
+    "INTERRUPTED",
+    "TERMINATED",
+    "USAGE",
+    "TerminatedError",
+    "fail_as",
+    "guarded",
+    "refuse",
+]
 
 FAILED = 1
 USAGE = 2
 INTERRUPTED = 130
+TERMINATED = 143
+
+
+class TerminatedError(BaseException):
+    """SIGTERM came.
+
+    Args:
+        alone: whether the Prefect server is gone already, as when a service manager ends them all
+    """
+
+    def __init__(self, *, alone: bool = False) -> None:
+        super().__init__("SIGTERM")
+        self.alone = alone
 
 
 class _ExitError(Exception):
@@ -45,6 +68,12 @@ def guarded(command: Callable[[], Any]) -> int:
         except (KeyboardInterrupt, typer.Abort):
             _say("stopped", "by Ctrl-C")
             return INTERRUPTED
+        except TerminatedError as error:
+            _say("stopped", "by SIGTERM")
+            if error.alone:  # else Prefect tries for minutes to send it the last events
+                sys.stdout.flush()
+                os._exit(TERMINATED)
+            return TERMINATED
         except Exception as error:
             if not isinstance(error, _known()):
                 raise

@@ -2,12 +2,14 @@
 
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from flows.cli.errors import TerminatedError
 from sim_arena.errors import SimArenaError
 
-__all__ = ["ServerError", "prepare", "reachable", "tagged"]
+__all__ = ["ServerError", "prepare", "reachable", "stoppable", "tagged"]
 
 _DEFAULTS = {
     # Without a server Prefect starts one for the run; it need not call home.
@@ -41,17 +43,40 @@ def reachable() -> Iterator[None]:
 
     Raises:
         ServerError: Prefect got no answer, or one that is none.
+        TerminatedError: Because SIGTERM ended both.
     """
     try:
         yield
     except Exception as error:
         if not _is_unreachable(error):
             raise
+        if _came_of_sigterm(error):
+            raise TerminatedError(alone=True) from error
         server = os.environ.get("PREFECT_API_URL", "the server that Prefect starts for the run")
         raise ServerError(
             f"Prefect cannot work with {server}: {error}; start it (prefect server start), or "
             "unset PREFECT_API_URL to play without one"
         ) from error
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Let SIGTERM end a run as Ctrl-C does, with what there is to say.
+
+    While a flow runs, Prefect ends it first.
+
+    Raises:
+        TerminatedError: It came.
+    """
+
+    def stop(_signal: int, _frame: object) -> None:
+        raise TerminatedError
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
@@ -61,6 +86,16 @@ def tagged() -> Iterator[None]:
 
     with tags("sim-arena"):
         yield
+
+
+def _came_of_sigterm(error: BaseException | None) -> bool:
+    from prefect.exceptions import TerminationSignal
+
+    while error is not None:
+        if isinstance(error, TerminationSignal):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _is_unreachable(error: Exception) -> bool:

@@ -97,6 +97,7 @@ def _play(flow: str, spec: "EpisodeSpec", *, verbose: bool, json: bool) -> "Epis
     with (
         fail_as(FAILED),
         follow(journal, spec.max_steps, quiet=json),
+        local.stoppable(),
         local.reachable(),
         local.tagged(),
     ):

@@ -253,8 +253,14 @@ def _go_on(arguments: dict[str, Any], place: str, *, verbose: bool, json: bool) 
             raise BusyError(f"{place} is being played by somebody else: wait for it, or stop it")
     local.prepare(verbose=verbose)
     name = arguments.get("resume") or arguments["run_id"]
-    followed = _followed(place, resumed="resume" in arguments, quiet=json)
-    with fail_as(FAILED), _resumable(place, name), followed, local.reachable(), local.tagged():
+    with (
+        fail_as(FAILED),
+        _resumable(place, name),
+        _followed(place, resumed="resume" in arguments, quiet=json),
+        local.stoppable(),
+        local.reachable(),
+        local.tagged(),
+    ):
         from flows.sweep import sweep as flow
 
         figures: Any = flow(**arguments)

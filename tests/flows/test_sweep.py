@@ -11,11 +11,13 @@ import pytest
 from httpx import ConnectError
 from prefect.client.schemas.objects import FlowRun
 
+from flows.parameters import ROOTS
 from flows.sweep import _reports, clean_up_sweep, sweep
 from results import ResultsError, Sweep, load_episodes, load_steps, rows_of
 from results.store import read_document, write_document
 from sim_arena import clusters, rewards
 from sim_arena.errors import PermanentError, TransientError
+from sim_arena.hooks import ALLOW_CODE
 from sim_arena.sweeps import (
     SweepSpec,
     TooManyFailedError,
@@ -85,6 +87,18 @@ def test_a_sweep_is_resumed(demo: str, tmp_path: Path) -> None:
     assert Sweep.open(found.store.url).read_summary() is not None
     with pytest.raises(ResultsError, match="no run"):
         sweep(resume="nothing", runs_dir=str(tmp_path))
+
+
+def test_a_plan_from_elsewhere_names_no_code(
+    demo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody types the id of a sweep into a form whose plan they have written themselves."""
+    create(SweepSpec(traces=demo, policies="os:system"), tmp_path, "theirs")
+    monkeypatch.setattr("flows.parameters.is_started_here", lambda: False)
+    monkeypatch.setenv(ROOTS, str(tmp_path))
+    monkeypatch.delenv(ALLOW_CODE, raising=False)
+    with pytest.raises(PermanentError, match="name no code"):
+        sweep(resume="theirs", runs_dir=str(tmp_path))
 
 
 def test_workers_get_a_place_that_does_not_depend_on_their_folder(

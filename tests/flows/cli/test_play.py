@@ -211,6 +211,19 @@ def test_a_server_that_is_not_there_is_one_line(broken):
 
 
 @pytest.mark.usefixtures("prefect_server")
+def test_sigterm_stops_an_episode(broken):
+    Path("stopping.py").write_text(
+        "import signal\n"
+        "def at_once(obs, deploy):\n"
+        "    signal.raise_signal(signal.SIGTERM)\n"
+        "    raise AssertionError('not stopped')\n"
+    )
+    done = as_user("episode", *broken.options, "--policy", "stopping:at_once")
+    assert done.returncode == errors.TERMINATED
+    assert (done.stdout, done.stderr) == ("", "sim-arena: stopped: by SIGTERM\n")
+
+
+@pytest.mark.usefixtures("prefect_server")
 def test_ctrl_c_stops_a_step(broken):
     # The signal comes from inside: one from outside could arrive just before a blocking call,
     # which it would then not interrupt. Tests that a shell runs in its background inherit that
