@@ -5,7 +5,8 @@ import subprocess
 import sys
 import threading
 import time
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from sim_arena.clusters.kube.ownership import prefix_of, run_labels
 from sim_arena.clusters.kube.simkube_objects import SIMULATION, state_of
 from sim_arena.clusters.simkube.settings import SimKubeSettings
 from sim_arena.clusters.simkube.simulation import (
+    begun_at,
     create_simulation,
+    delete_simulation,
     manifest,
     namespaces_of,
 )
@@ -60,6 +63,19 @@ __all__ = [
 pytestmark = pytest.mark.cluster
 
 _MERGE = "application/merge-patch+json"
+_LEASE: Json = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
+
+
+def await_pods(client: Api, count: int) -> None:
+    """Wait until the driver has let so many pods in."""
+
+    def missing() -> str | None:
+        made = {one["metadata"]["name"] for one in namespaces_of(client, prefix_of("one-0-0"))}
+        there = client.list("/api/v1/pods")
+        pods = [pod for pod in there if pod["metadata"]["namespace"] in made]
+        return None if len(pods) == count else f"{len(pods)} pods"
+
+    wait_until(missing, 90)
 
 
 def in_state(client: Api, name: str, state: str) -> str | None:
@@ -179,13 +195,42 @@ def test_a_controller_that_tries_again_and_again_is_told(
     assert left(prepared) == []
 
 
+def test_the_lease_of_an_earlier_simulation_of_the_name_is_not_taken_for_its_own(
+    simkube: SimKubeHost, prepared: Api, make_simkube: MakeSpec
+) -> None:
+    """It goes by itself some time after its Simulation: the next one may be there before."""
+    simkube.stop_controller()
+    spec = make_simkube()
+    name = prefix_of(verbs.simulate(spec, spec.trace, 0)["name"])
+    body = {
+        **_LEASE,
+        "metadata": {"name": "sk-lease"},
+        "spec": {
+            "holderIdentity": name,
+            "leaseDurationSeconds": 60,
+            "renewTime": "2026-01-01T00:00:00.000000Z",
+        },
+    }
+    prepared.request("post", prepared.path(_LEASE, "simkube"), body)
+    made = prepared.get(_LEASE, "simkube", "sk-lease")["metadata"]["creationTimestamp"]  # type: ignore[index] # it is there
+    later = (datetime.fromisoformat(made) + timedelta(seconds=1)).isoformat()
+    ages = {made: datetime(2026, 1, 1, tzinfo=UTC).timestamp(), later: None}
+    for created, begun in ages.items():
+        one = {"metadata": {"name": name, "creationTimestamp": created}}
+        assert begun_at(prepared, one, SimKubeSettings()) == begun
+    with pytest.raises(TransientError, match="found Lease simkube/sk-lease"):
+        delete_simulation(prepared, name, 1.0)
+    prepared.delete(_LEASE, "simkube", "sk-lease")
+    verbs.clean_up(spec.place, "one")
+    assert left(prepared) == []
+
+
 def test_somebody_elses_simulation_is_waited_for_by_name_and_not_touched(
     prepared: Api, make_simkube: MakeSpec, caplog: pytest.LogCaptureFixture
 ) -> None:
     nowhere = ("theirs", "file:///nowhere.sktrace", 600, "simkube")
     create_simulation(*nowhere, api=prepared, settings=SimKubeSettings())
-    lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
-    wait_until(lambda: None if prepared.exists(lease, "simkube", "sk-lease") else "no lease", 30)
+    wait_until(lambda: None if prepared.exists(_LEASE, "simkube", "sk-lease") else "no lease", 30)
     before = prepared.get(SIMULATION, None, "theirs")
     spec = make_simkube(timeout=4.0)
     simulation = verbs.simulate(spec, spec.trace, 0)
@@ -357,6 +402,22 @@ def test_a_namespace_that_is_stuck_is_told_and_found_again(
 
 
 @pytest.mark.full
+def test_an_api_server_that_is_killed_while_the_driver_applies_shows_nothing_false(
+    control_plane: Any, prepared: Api, make_simkube: MakeSpec
+) -> None:
+    """The driver may die of it, before the Deployment is there, or before it lets its pods in."""
+    spec = make_simkube(web_trace("7", replicas=8), duration=40, simkube={"margin": 60})
+    simulation = verbs.simulate(spec, spec.trace, 0)
+    name = prefix_of("one-0-0")
+    wait_until(lambda: None if namespaces_of(prepared, name) else "nothing made", 90)
+    with control_plane.server_away(4.0), suppress(TransientError, PermanentError):
+        verbs.wait(simulation)
+        assert counts(verbs.observe(simulation)) == (6, 2, 8)
+    verbs.clean_up(spec.place, "one")
+    assert left(prepared) == []
+
+
+@pytest.mark.full
 def test_a_killed_api_server_that_comes_back_shows_nothing_false(
     control_plane: Any, prepared: Api, make_simkube: MakeSpec
 ) -> None:
@@ -364,8 +425,7 @@ def test_a_killed_api_server_that_comes_back_shows_nothing_false(
     spec = make_simkube(web_trace("7", replicas=8), duration=40, simkube={"margin": 60})
     with control_plane.server_away(4.0):
         simulation = verbs.simulate(spec, spec.trace, 0)
-    name = prefix_of("one-0-0")
-    wait_until(lambda: None if namespaces_of(prepared, name) else "nothing made", 90)
+    await_pods(prepared, 8)
     with control_plane.server_away(4.0):
         verbs.wait(simulation)
     with control_plane.server_away(4.0):
@@ -382,8 +442,7 @@ def test_an_api_server_that_is_killed_in_the_middle_of_each_verb_shows_nothing_f
     spec = make_simkube(web_trace("7", replicas=8), duration=40, simkube={"margin": 60})
     with faulty.killed_at(2, 4.0):
         simulation = verbs.simulate(spec, spec.trace, 0)
-    name = prefix_of("one-0-0")
-    wait_until(lambda: None if namespaces_of(prepared, name) else "nothing made", 90)
+    await_pods(prepared, 8)
     with faulty.killed_at(6, 4.0):
         verbs.wait(simulation)
     with faulty.killed_at(3, 4.0):

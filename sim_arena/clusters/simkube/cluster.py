@@ -22,6 +22,7 @@ from sim_arena.clusters.simkube.following import Follower
 from sim_arena.clusters.simkube.preflight import check
 from sim_arena.clusters.simkube.settings import SimKubeSettings
 from sim_arena.clusters.simkube.simulation import (
+    CONTROLLER,
     STORE,
     create_simulation,
     namespaces_of,
@@ -41,11 +42,13 @@ from sim_arena.spec import EpisodeSpec
 from traces import Trace, load_trace
 from traces.quantities import parse_cpu, parse_memory
 
-__all__ = ["SimKubeCluster", "make"]
+__all__ = ["SimKubeCluster", "make", "require_webhook"]
 
 _CLEAN_S = 120.0
 _SETTLE_S = 30.0
 _LOOK_S = 0.5
+# Through which the driver is asked for every pod. Source: SimKube 2.7, sk-ctrl/src/objects.rs.
+_WEBHOOK = "mutatepods.simkube.io"
 
 
 class SimKubeCluster(ConnectedCluster):
@@ -87,7 +90,11 @@ class SimKubeCluster(ConnectedCluster):
                 settings=settings,
                 speed=speed,
                 labels=run_labels(run_id, simulation["name"]),
-                annotations={RUN_ANNOTATION: run_id, STORE: settings.trace_store},
+                annotations={
+                    RUN_ANNOTATION: run_id,
+                    STORE: settings.trace_store,
+                    CONTROLLER: settings.controller_namespace,
+                },
             )
         except PermanentError:
             withdraw(run_id, name, settings.trace_store)  # no Simulation knows of it
@@ -127,7 +134,8 @@ class SimKubeCluster(ConnectedCluster):
         """Read the workload at the end of the window, while SimKube keeps the pods.
 
         Raises:
-            TransientError: the simulation is not Running, so that its pods mean nothing now.
+            TransientError: the simulation is not Running, or its driver does not answer, so that
+                its pods mean nothing now.
             PermanentError: the window is not over, or the simulation has ended meanwhile.
         """
         follower = self._follower(simulation)
@@ -141,6 +149,7 @@ class SimKubeCluster(ConnectedCluster):
             float(simulation["duration"]),
             deleted=deletes(trace, ref, simulation["duration"]),
         )
+        require_webhook(seen)
         follower.require_running()  # else SimKube may have deleted what was being read
         self.lease.held(simulation["run_id"])
         if trouble := trouble_in(simulation, trace):
@@ -215,6 +224,23 @@ def _late(behind: str) -> TransientError:
     )
 
 
+def require_webhook(seen: Observation) -> None:
+    """Raise if pods are missing because the driver, which is asked for each, does not answer.
+
+    Raises:
+        TransientError: that is so; it says nothing of the workload.
+    """
+    desired, events = seen["desired"], seen["events"] or ()
+    missing = desired is not None and desired > seen["total"]
+    told = [*(seen["reasons"] or ()), *(events if missing else ())]
+    away = next((one for one in told if _WEBHOOK in one), None)
+    if away is not None:
+        raise TransientError(
+            f"expected SimKube's driver to let pods in, found that it does not answer ({away}): "
+            "what its pods show is not the workload's doing"
+        )
+
+
 def _behind(simulation: Simulation, trace: Trace, state: State) -> str | None:
     """Which workload is not yet as the trace leaves it: the driver may be late."""
     there = {
@@ -233,7 +259,14 @@ def _behind(simulation: Simulation, trace: Trace, state: State) -> str | None:
             return f"{ref} has not its replicas yet"
         if obj and found and _amounts(obj) != _amounts(found):
             return f"{ref} has not its requests and limits yet"
+    for one in state.objects["ReplicaSet"]:
+        if any(_WEBHOOK in condition.get("message", "") for condition in _conditions(one)):
+            return f"the driver does not answer for the pods of {one['metadata']['name']}"
     return None
+
+
+def _conditions(obj: dict[str, Any]) -> list[dict[str, Any]]:
+    return (obj.get("status") or {}).get("conditions") or []
 
 
 def _replicas(obj: dict[str, object]) -> object:

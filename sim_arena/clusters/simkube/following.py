@@ -82,7 +82,7 @@ class Follower:
         """
         while True:
             found = self.look()
-            begun = begun_at(self._api, self.name, self._settings)
+            begun = begun_at(self._api, found, self._settings)
             if begun is not None and state_of(found) in {_RUNNING, _RETRYING, _PAUSED}:
                 return begun
             self._tell(found)
@@ -150,7 +150,11 @@ class Follower:
     def _tell(self, found: Json) -> None:
         """Log what is waited for, once for each state; its logs are read only then."""
         state = state_of(found)
-        holder = lease_holder(self._api, self._settings) if state == _BLOCKED else None
+        holder = (
+            lease_holder(self._api, self._settings.controller_namespace)
+            if state == _BLOCKED
+            else None
+        )
         if (state, holder) == self._told_of:
             return
         self._told_of = state, holder
@@ -164,10 +168,13 @@ class Follower:
         if told:
             _LOG.warning("%s", told)
 
+    def _holder(self) -> str | None:
+        return lease_holder(self._api, self._settings.controller_namespace)
+
     def _late(self, found: Json) -> TransientError | PermanentError:
         state, waited = state_of(found), f"{self._timeout:g} s"
         if state == _BLOCKED:
-            holder = lease_holder(self._api, self._settings)
+            holder = self._holder()
             return TransientError(
                 f"expected SimKube's lease within {waited}, found that simulation {holder} has "
                 "it: wait for it, or delete it"

@@ -158,7 +158,7 @@ def _replay(spec: EpisodeSpec) -> Check:
 def _queues(api: Api, settings: SimKubeSettings, run_id: str | None) -> list[Check]:
     """Look who has the cluster: a run of ours, or any simulation."""
     ours = preflight.queue(Lease(api, LEASE), run_id)
-    holder = lease_holder(api, settings)
+    holder = lease_holder(api, settings.controller_namespace)
     if holder is None:
         return [ours]
     theirs = Check(

@@ -20,6 +20,7 @@ from sim_arena.clusters.simkube.traces import withdraw
 from sim_arena.errors import PermanentError, TransientError
 
 __all__ = [
+    "CONTROLLER",
     "STORE",
     "annotate",
     "begun_at",
@@ -35,6 +36,7 @@ __all__ = [
 
 """The annotation with the time at which the run that made a Simulation was heard of last."""
 STORE = "sim-arena.io/trace-store"
+CONTROLLER = "sim-arena.io/controller-namespace"
 """The annotation with the place into which a Simulation's trace was written."""
 
 _LEASE: Json = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
@@ -249,22 +251,32 @@ def is_ending(api: Api, simulation: Json) -> bool:
     return not made or any("deletionTimestamp" in one["metadata"] for one in made)
 
 
-def lease_holder(api: Api, settings: SimKubeSettings) -> str | None:
-    """The simulation that has SimKube's lease."""
-    found = api.get(_LEASE, settings.controller_namespace, _LEASE_NAME)
+def lease_holder(api: Api, namespace: str) -> str | None:
+    """The simulation that has SimKube's lease, which is in sk-ctrl's namespace."""
+    found = api.get(_LEASE, namespace, _LEASE_NAME)
     return None if found is None else found["spec"].get("holderIdentity")
 
 
-def begun_at(api: Api, name: str, settings: SimKubeSettings) -> float | None:
+def begun_at(api: Api, simulation: Json, settings: SimKubeSettings) -> float | None:
     """When the driver began with the trace, in seconds since 1970; None if it has not yet.
 
-    It says so by giving SimKube's lease a duration, just before the first event.
+    It says so by giving SimKube's lease a duration, just before the first event. A lease that is
+    older than the Simulation is of another one that had its name, and about to go.
     """
     found = api.get(_LEASE, settings.controller_namespace, _LEASE_NAME)
-    spec = {} if found is None else found["spec"]
-    if spec.get("holderIdentity") != name or spec.get("leaseDurationSeconds") is None:
+    if found is None or _made_at(found) < _made_at(simulation):
+        return None
+    spec = found["spec"]
+    if spec.get("holderIdentity") != simulation["metadata"]["name"]:
+        return None
+    if spec.get("leaseDurationSeconds") is None:
         return None
     return dt.datetime.fromisoformat(spec["renewTime"]).timestamp()
+
+
+def _made_at(obj: Json) -> dt.datetime:
+    """When an object was made, to the second, by the API server's clock."""
+    return dt.datetime.fromisoformat(obj["metadata"]["creationTimestamp"])
 
 
 def _adopt(api: Api, simulation: Json) -> bool:
@@ -299,6 +311,11 @@ def _left(api: Api, simulation: Json) -> list[str]:
             own = obj["metadata"]["name"]
             if own == name or own.startswith(f"sk-{name}-"):
                 found.append(f"{kind} {own}")
+    # sk-ctrl would take it for that of the next simulation of this name.
+    noted = simulation["metadata"].get("annotations") or {}
+    namespace = noted.get(CONTROLLER, SimKubeSettings().controller_namespace)
+    if lease_holder(api, namespace) == name:
+        found.append(f"Lease {namespace}/{_LEASE_NAME}")
     return found
 
 
