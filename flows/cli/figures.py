@@ -8,17 +8,19 @@ from flows.cli import output
 __all__ = ["figures_table", "share"]
 
 
-def figures_table(figures: Mapping[str, Any]) -> Any:
-    """Return the figures of `results.summarise` or `summarise_sweep`: whole, by policy, by trace.
+def figures_table(figures: Mapping[str, Any], *, by: Sequence[str] = ("policy",)) -> Any:
+    """Return the figures of `results.summarise` or `summarise_sweep` as a table.
 
-    A sweep has none by trace.
+    Args:
+        figures: The figures.
+        by: In which groups they are shown beside the whole: `policy`, `trace`. A sweep may have
+            thousands of traces.
     """
     unknown = ("Not assessable#",) if figures.get("unassessable") else ()  # older ones count none
     columns = ("", "Episodes#", "Steps#", "Success#", "Reward#", "Steps to success#", "Failed#")
     groups = [("all", figures)]
-    for what in ("policy", "trace"):
-        named = figures.get(f"by_{what}") or {}
-        groups += [(f"{what} {name}", group) for name, group in named.items()]
+    for what in by:
+        groups += [(f"{what} {name}", group) for name, group in figures[f"by_{what}"].items()]
     rows = [
         (*_row(name, group), *(output.number(group["unassessable"]) for _ in unknown))
         for name, group in groups

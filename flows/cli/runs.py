@@ -81,7 +81,7 @@ def show(
         )
         return
     output.show(f"Run {found.id}, {state}, started {found.started_at[:19].replace('T', ' ')} UTC")
-    output.show(figures_table(summary), _steps(steps[:limit]))
+    output.show(figures_table(summary, by=("policy", "trace")), _steps(steps[:limit]))
     if len(steps) > limit:
         output.show(f"... and {len(steps) - limit} more steps; --limit shows more")
     output.warn(f"step failed: {step['error']}" for step in steps if step.get("error"))

@@ -69,6 +69,7 @@ def test_a_sweep_says_how_large_it_is_and_plays(cli, demo):
     assert first == "6 episodes in 3 chunks: 3 traces x 2 seeds"
     assert second.startswith("embedded: 6 episodes, about ")
     assert "policy heuristic" in answer.out
+    assert ".sktrace" not in answer.out  # there may be thousands
     assert "Results: runs/" in answer.out
     assert "goes on with it" not in answer.err
     assert len(load_episodes("runs/latest")) == 6
