@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from sim_arena.clusters.kwok.replay import workloads
 from sim_arena.episode import play
 from sim_arena.nodes import parse_nodes
 from tests.cluster.kwok_runs import (
+    DEMO,
     NODES,
     MakeSpec,
     api,
@@ -96,9 +98,20 @@ def test_the_heuristic_repairs_what_is_pending(
     assert namespaces(prepared) == []
 
 
+def speed_for(name: str) -> float:
+    """Return the highest speed, ten at most, that leaves two seconds between any two events.
+
+    The control plane's own delays stay what they are: pods of an event that comes sooner may be
+    scheduled before those of the one that it follows.
+    """
+    times = [event["ts"] for event in load_trace(DEMO / f"{name}.sktrace")["events"]]
+    shortest = min((after - before for before, after in pairwise(times)), default=20)
+    return float(min(10, max(1, shortest / 2)))
+
+
 def repair(client: Api, make: MakeSpec, name: str) -> list[Any]:
     """Play an episode there and here; return what each step showed, and the action."""
-    spec = make(**demo_spec(name, speed=10.0, allow_real_nodes=True))
+    spec = make(**demo_spec(name, speed=speed_for(name), allow_real_nodes=True))
     prepare(client, parse_nodes(spec.nodes))
     result = play(spec)
     embedded = play(spec.model_copy(update={"cluster": "embedded", "run_id": "two"}))
