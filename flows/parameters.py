@@ -15,6 +15,8 @@ from prefect.runtime import deployment
 from pydantic import Field
 from pydantic.config import JsonDict
 
+from results import ResultsError
+from results.run import checked_id
 from results.store import is_url
 from sim_arena.clusters.simkube.settings import SimKubeSettings
 from sim_arena.errors import PermanentError
@@ -23,6 +25,7 @@ from sim_arena.hooks import ALLOW_CODE, code_allowed, names_code
 from sim_arena.nodes import is_short_form
 from sim_arena.policies import available
 from sim_arena.spec import EpisodeSpec, Hook, StepSizes
+from sim_arena.sweeps import SweepSpec
 
 __all__ = [
     "GUARDRAILS",
@@ -35,6 +38,8 @@ __all__ = [
     "RewardName",
     "arguments",
     "check_places",
+    "check_plan",
+    "check_resumed",
     "check_source",
     "check_sweep_source",
     "is_started_here",
@@ -96,7 +101,7 @@ def check_sweep_source(given: Mapping[str, Any]) -> None:
     """
     if is_started_here():
         return
-    check_policies(given["policies"])
+    _refuse_policies(given["policies"])
     places = [*(given["traces"] or ()), given["runs_dir"], *paths_in(given["nodes"] or ())]
     _refuse_places([*places, *_store(given["simkube"])])
     if given["address"] is not None and not code_allowed():
@@ -106,14 +111,33 @@ def check_sweep_source(given: Mapping[str, Any]) -> None:
         )
 
 
-def check_policies(names: Iterable[str]) -> None:
-    """Refuse policies that are code of somebody's own, as those of a plan that is gone on with.
+def check_resumed(run_id: str) -> None:
+    """Refuse the name of a sweep that is none but a path, which would lead out of `runs_dir`.
+
+    Raises:
+        PermanentError: as for `check_source`
+    """
+    if is_started_here():
+        return
+    try:
+        checked_id(run_id)
+    except ResultsError as error:
+        raise PermanentError(str(error)) from error
+
+
+def check_plan(asked: SweepSpec) -> None:
+    """Refuse the same in the plan of a sweep that is gone on with: anybody may have written it.
 
     Raises:
         PermanentError: as for `check_source`
     """
     if not is_started_here():
-        _refuse_code([f"policy {name!r}" for name in names if ":" in name])
+        _refuse_policies(asked.policies)
+        _refuse_places(_store(asked.simkube))
+
+
+def _refuse_policies(names: Iterable[str]) -> None:
+    _refuse_code([f"policy {name!r}" for name in names if ":" in name])
 
 
 def check_places(places: Iterable[str]) -> None:

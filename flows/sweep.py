@@ -178,8 +178,9 @@ def sweep(  # noqa: PLR0913, PLR0917 # each is a field of the form in the UI
             if given[name]:
                 raise PermanentError(f"expected {name} with resume, found it alone: name the sweep")
     if resume is not None:
+        p.check_resumed(resume)
         found, plan = sweeps.opened(place_in(runs_dir, resume))
-        p.check_policies(plan.asked.policies)
+        p.check_plan(plan.asked)
     else:
         names = sweeps.SweepSpec.model_fields
         asked = {name: given[name] for name in names if given[name] is not None}

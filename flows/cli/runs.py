@@ -265,7 +265,7 @@ def _show_sweep(sweep: "Sweep", *, json: bool) -> None:
     with fail_as(FAILED):
         summary = sweep.read_summary()
         figures = summary or dict(summarise_sweep(sweep))
-    state = "unfinished" if summary is None else "ended"
+    state = "unfinished" if summary is None or sweep.missing_chunks() else "ended"
     if json:
         head = {"run_id": sweep.id, "path": sweep.store.url, "state": state, "kind": "sweep"}
         started = {"started_at": sweep.started_at, "parameters": sweep.parameters}

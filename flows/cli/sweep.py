@@ -190,7 +190,9 @@ def sweep(  # noqa: PLR0913 # each option is an argument
 
     flags = {"retry_failed": retry_failed, "allow_other_version": allow_other_version}
     if resume is not None:
-        _refuse_more(file, named.keys() - {"max_failed"})
+        others = {"run_id": run_id is not None, "dry_run": dry_run}
+        more = {name for name, given in others.items() if given}
+        _refuse_more(file, (named.keys() - {"max_failed"}) | more)
         again = {"resume": resume, "max_failed": max_failed, **flags}
         _go_on({**where, **again}, place_in(runs_dir, resume), verbose=verbose, json=json)
         return
@@ -313,7 +315,7 @@ def _require_policies(asked: "SweepSpec") -> None:
 
 def _refuse_more(file: Path | None, named: Collection[str]) -> None:
     if file is not None or named:
-        more = str(file) if file is not None else f"--{min(named)}"
+        more = str(file) if file is not None else f"--{min(named).replace('_', '-')}"
         raise typer.BadParameter(
             f"a sweep goes on as it was planned; leave {more} out", param_hint="--resume"
         )

@@ -67,6 +67,11 @@ def found(asked: SweepSpec) -> Iterator[tuple[Case, bytes]]:
         TraceError: a trace cannot be read, or does not have the workload
         PermanentError: nothing is there, or nobody says which workload is meant
     """
+    if asked.namespace is not None and asked.deploy is None:
+        raise PermanentError(
+            f"expected 'deploy' beside the namespace {asked.namespace!r}, found none: name the "
+            "workload, or leave the namespace to the manifest"
+        )
     yield from _generated(asked)
     seen: dict[Path, str] = {}
     manifests: dict[Path, dict[str, ManifestEntry]] = {}

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from results import Sweep, new_run_id
+from pydantic import ValidationError
+
+from results import ResultsError, Sweep, new_run_id
 from results.run import checked_id, make_folder
 from results.store import LocalStore, store_at
 from sim_arena.nodes import manifests, parse_nodes
@@ -73,4 +75,10 @@ def opened(place: str | Path) -> tuple[Sweep, Plan]:
         ResultsError: there is no such sweep, or a file of it is missing or damaged
     """
     sweep = Sweep.open(place)
-    return sweep, Plan.from_document(sweep.read_plan())
+    try:
+        return sweep, Plan.from_document(sweep.read_plan())
+    except (AttributeError, KeyError, TypeError, ValidationError) as error:
+        raise ResultsError(
+            f"{sweep.store.url}/plan.json is damaged: expected a sweep's plan, found "
+            f"{' '.join(f'{type(error).__name__}: {error}'.split())[:200]}"
+        ) from error

@@ -99,6 +99,12 @@ def test_a_plan_from_elsewhere_names_no_code(
     monkeypatch.delenv(ALLOW_CODE, raising=False)
     with pytest.raises(PermanentError, match="name no code"):
         sweep(resume="theirs", runs_dir=str(tmp_path))
+    elsewhere = SweepSpec(traces=demo, simkube={"trace_store": "/etc"})
+    create(elsewhere, tmp_path, "stored")
+    with pytest.raises(PermanentError, match="expected a place in"):
+        sweep(resume="stored", runs_dir=str(tmp_path))
+    with pytest.raises(PermanentError, match="cannot be a run's id"):
+        sweep(resume=str(tmp_path / "theirs"), runs_dir=str(tmp_path))
 
 
 def test_workers_get_a_place_that_does_not_depend_on_their_folder(

@@ -201,6 +201,32 @@ def test_a_mistake_in_a_file_is_told_with_its_place(cli, tmp_path, text, told):
     assert (answer.code, told in answer.error) == (2, True), answer.err
 
 
+@pytest.mark.parametrize("words", [["--dry-run"], ["--run-id", "other"], ["--seeds", "0-1"]])
+def test_what_a_sweep_that_goes_on_has_already_is_refused(cli, demo, words):
+    create(SweepSpec(traces=str(demo), chunk=1), "runs", "half")
+    answer = cli("sweep", "--resume", "half", *words)
+    assert (answer.code, f"leave {words[0]} out" in answer.error) == (2, True), answer.err
+
+
+@pytest.mark.parametrize("plan", [[], {"version": 1, "chunks": 1}, {"version": 1, "asked": {}}])
+def test_a_damaged_plan_is_one_line(cli, demo, plan):
+    sweep, _ = create(SweepSpec(traces=str(demo), chunk=1), "runs", "half")
+    sweep.write_plan(plan)
+    answer = cli("sweep", "--resume", "half")
+    assert (answer.code, "plan.json is damaged" in answer.error) == (2, True), answer.err
+
+
+def test_a_namespace_alone_is_a_mistake(cli, demo):
+    answer = cli("sweep", "--trace", demo, "--ns", "nowhere")
+    assert (answer.code, "expected 'deploy' beside the namespace" in answer.error) == (2, True)
+
+
+def test_a_sweep_that_lost_a_chunk_is_shown_as_it_is_listed(cli, played):
+    for name in played.parts("episodes")[:1]:
+        played.store.delete(name)
+    assert "unfinished" in cli("runs", "show", "played").out.splitlines()[0]
+
+
 def test_a_trace_that_two_patterns_find_is_a_mistake(cli, demo):
     file = next(demo.glob("*.sktrace"))
     answer = cli("sweep", "--trace", demo, "--trace", file)
