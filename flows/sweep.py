@@ -20,12 +20,12 @@ from pydantic import Field
 from flows import parameters as p
 from flows.runners import Runner, started
 from flows.summaries import headline, publish
-from results import ResultsError, Store, Summary, Sweep
+from results import Store, Summary, Sweep
 from results.figures import summarise_sweep
-from results.store import LocalStore, place_in
+from results.store import LocalStore, place_in, store_at
 from sim_arena import clusters, spec, sweeps
 from sim_arena.clusters.simkube.settings import SimKubeSettings
-from sim_arena.errors import PermanentError
+from sim_arena.errors import PermanentError, SimArenaError
 from sim_arena.guardrails import Guardrails
 from sim_arena.spec import StepSizes
 from sim_arena.steps import told
@@ -53,19 +53,34 @@ def clean_up_sweep(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -
     """Remove what a cancelled or crashed sweep made on real clusters.
 
     Prefect calls it by these names of the arguments, in a new process.
+
+    Raises:
+        ResultsError: what it may have begun is not known, as its folder cannot be read
+        PermanentError: something could not be removed; the rest was
     """
     given = flow_run.parameters
     run_id = str(given.get("resume") or given.get("run_id") or flow_run.id)
-    try:
-        sweep, plan = sweeps.opened(place_in(given.get("runs_dir") or "runs", run_id))
-    except ResultsError:  # nothing was made
+    place = place_in(given.get("runs_dir") or "runs", run_id)
+    if not store_at(place).exists("run.json"):  # nothing was made
         return
+    sweep, plan = sweeps.opened(place)
     if sweeps.is_written(sweep, besides=str(flow_run.id)):  # somebody else plays it
         return
+    logger = flow_run_logger(flow_run, flow)
+    left: list[str] = []
     for number in _maybe_begun(sweep, plan):
         one = plan.episode(number)
-        clusters.get(one.place).clean_up(sweeps.run_id_of(sweep, one))
-    flow_run_logger(flow_run, flow).info("cleaned up sweep %s: %s", run_id, state.name)
+        try:
+            clusters.get(one.place).clean_up(sweeps.run_id_of(sweep, one))
+        except SimArenaError as error:
+            logger.warning("episode %d could not be cleaned up: %s", number, error)
+            left.append(str(number))
+    if left:
+        raise PermanentError(
+            f"expected sweep {run_id} to be cleaned up, found episodes {', '.join(left)} left; the "
+            "log says why, and 'sim-arena cluster clean' removes them"
+        )
+    logger.info("cleaned up sweep %s: %s", run_id, state.name)
 
 
 def _maybe_begun(sweep: Sweep, plan: Plan) -> list[int]:

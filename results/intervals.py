@@ -55,6 +55,7 @@ class Estimate:
     traces: int
 
 
+_ROUNDING = 1e-12  # relative: of sums of equal numbers
 _NOTHING = Estimate(None, None, None, 0, 0)
 
 
@@ -67,7 +68,8 @@ def mean(clusters: Sequence[Sums]) -> Estimate:
     units = _Units.of(clusters)
     if units is None:
         return _NOTHING
-    if units.variance <= 0:  # a single one, or all alike: nothing tells how far others would be
+    # A single one, or all alike: nothing tells how far others would be.
+    if units.variance <= (_ROUNDING * units.mean) ** 2:
         return units.estimate()
     reach = _student(units.number - 1) * math.sqrt(units.variance)
     return units.estimate(units.mean - reach, units.mean + reach)

@@ -412,9 +412,11 @@ def follow(place: str, ended: Event, show: Callable[[str, float], None], *, resu
             finished = sweep.finished_chunks()
         except ResultsError:  # not made yet
             continue
-        if progress is None or (resumed and finished - known):
+        first, lost = progress is None, known - finished
+        if progress is None or lost or (resumed and finished - known):
             # A sweep that goes on is there before Prefect is: what that takes is not the rate.
-            resumed = resumed and progress is None
+            # And what is to be played again is missing from some moment on.
+            resumed = resumed and (first or bool(lost))
             done = sum(len(plan.chunks[chunk]) for chunk in finished)
             progress, known = Progress(len(plan), done=done, ends=plan.ends), finished
             show(f"sweep {sweep.id}, {progress.line()}", progress.share)

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 from httpx import ConnectError
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun
 
 from flows.parameters import ROOTS
@@ -204,10 +205,11 @@ def test_real_clusters_have_their_steps_in_the_ui(
     create(asked, tmp_path, "real")
     figures = sweep(resume="real", runs_dir=str(tmp_path))
     assert figures["episodes"] == 2
+    own = FlowRunFilter(id=FlowRunFilterId(any_=[last_run(client, "sweep real").id]))
 
     def simulated() -> bool:  # the server writes task runs down some time after they ended
-        names = [one.name for one in client.read_task_runs(limit=200)]
-        return sum(name.startswith("simulate ") and "step 1" in name for name in names) >= 2
+        names = [one.name for one in client.read_task_runs(flow_run_filter=own, limit=200)]
+        return sum(name.startswith("simulate ") and "step 1" in name for name in names) == 2
 
     eventually(simulated)
 
@@ -236,6 +238,34 @@ def test_the_hook_cleans_up_what_a_sweep_may_have_begun(
         write_document(found.store, writer.name, claim)
     clean_up_sweep(flow=sweep, flow_run=flow_run, state=state)
     assert set(fake_cluster.live) == {other}
+
+
+def test_the_hook_tells_what_it_could_not_clean_up_and_goes_on(
+    demo: str, tmp_path: Path, fake_cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = SweepSpec(traces=demo, clusters="fake", concurrency=2)
+    found, _ = create(asked, tmp_path, "stuck")
+    fake_cluster.live = {f"stuck-{number}": {"run_id": f"stuck-{number}"} for number in (0, 1)}
+    clean_up = fake_cluster.clean_up
+
+    def stuck(run_id: str) -> None:
+        if run_id == "stuck-0":
+            raise TransientError("no answer")
+        clean_up(run_id)
+
+    monkeypatch.setattr(fake_cluster, "clean_up", stuck)
+    given = {"resume": "stuck", "runs_dir": str(tmp_path)}
+    hook: Any = {
+        "flow": sweep,
+        "flow_run": FlowRun(flow_id=uuid4(), parameters=given),
+        "state": SimpleNamespace(name="Crashed"),
+    }
+    with pytest.raises(PermanentError, match="found episodes 0 left"):
+        clean_up_sweep(**hook)
+    assert set(fake_cluster.live) == {"stuck-0"}
+    found.store.write("run.json", lambda file: (file.write(b"{"), None)[1])
+    with pytest.raises(ResultsError, match="damaged"):
+        clean_up_sweep(**hook)
 
 
 def test_dask_without_an_address_belongs_to_dask(demo: str, tmp_path: Path) -> None:

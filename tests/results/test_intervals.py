@@ -78,3 +78,11 @@ def test_there_is_no_interval_of_one_and_nothing_of_none() -> None:
     for found in (share([]), mean([]), difference([])):
         assert found.value is None
         assert found.episodes == 0
+
+
+def test_equal_values_that_floats_do_not_hold_have_no_interval() -> None:
+    """Sums of 0.1 are not quite multiples of it."""
+    groups = [Sums(count, sum([0.1] * count), sum([0.1**2] * count)) for count in (3, 7, 13)]
+    found = mean(groups)
+    assert found.value == pytest.approx(0.1)
+    assert (found.low, found.high) == (None, None)

@@ -51,6 +51,19 @@ def test_what_the_start_takes_of_a_sweep_that_goes_on_is_not_its_rate(demo):
     assert (third.startswith("2 of 3 episodes"), "left" in third) == (True, True)
 
 
+def test_what_is_played_again_counts_again(demo):
+    sweep, plan = create(SweepSpec(traces=str(demo), chunk=1, max_steps=1), "runs", "again")
+    go_on(sweep, plan)
+    lines = []
+    with writing(sweep) as writer:
+        looks = Looks(
+            lambda: sweep.give_up_chunks([0, 1, 2]), lambda: play_chunk(sweep, plan, 0, writer)
+        )
+        follow("runs/again", looks, lambda line, _share: lines.append(line), resumed=True)
+    told = [line.removeprefix("sweep again, ").split(" episodes")[0] for line in lines]
+    assert told == ["3 of 3", "0 of 3", "1 of 3"]
+
+
 @pytest.fixture
 def sick(monkeypatch):
     """A policy that cannot decide."""
