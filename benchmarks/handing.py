@@ -54,7 +54,7 @@ def main(words: list[str]) -> None:
 
 def _played(runner: Any, chunks: int, folder: str) -> Cost:
     """Play a sweep of so many chunks of one episode of one step."""
-    from flows import sweep  # noqa: PLC0415 # reads where the server is
+    from flows.sweep import sweep  # noqa: PLC0415 # reads where the server is
 
     before = _used()
     sweep(
