@@ -31,6 +31,7 @@ __all__ = [
     "read_bytes",
     "read_document",
     "store_at",
+    "write_bytes",
     "write_document",
 ]
 
@@ -296,11 +297,20 @@ def write_document(store: Store, name: str, document: Any) -> None:
         ResultsError: it cannot be written
     """
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    store.write(name, lambda file: _write(file, text.encode()))
+    write_bytes(store, name, text.encode())
 
 
-def _write(file: IO[bytes], data: bytes) -> None:
-    file.write(data)
+def write_bytes(store: Store, name: str, data: Any) -> None:
+    """Write a whole file of some bytes, or of what has a buffer of them.
+
+    Raises:
+        ResultsError: it cannot be written
+    """
+
+    def fill(file: IO[bytes]) -> None:
+        file.write(data)
+
+    store.write(name, fill)
 
 
 def _filesystem(url: str) -> "tuple[FileSystem, str]":

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from results.columns import STEP_COLUMNS, Column, check_columns
 from results.dataset import read_part
@@ -35,7 +35,15 @@ from results.parts import (
     parts_in,
 )
 from results.run import checked_id, column_from, make_folder, new_run_id
-from results.store import LocalStore, Store, read_bytes, read_document, store_at, write_document
+from results.store import (
+    LocalStore,
+    Store,
+    read_bytes,
+    read_document,
+    store_at,
+    write_bytes,
+    write_document,
+)
 from results.versions import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -182,7 +190,7 @@ class Sweep:
 
     def add_input(self, digest: str, data: bytes) -> None:
         """Keep a file that the sweep reads, under its SHA-256."""
-        self.store.write(f"inputs/{digest}", lambda file: _fill(file, data))
+        write_bytes(self.store, f"inputs/{digest}", data)
 
     def read_input(self, digest: str) -> bytes:
         """Return a file that the sweep reads.
@@ -240,7 +248,7 @@ class Sweep:
         parquet.write_table(rows, buffer, compression="zstd")
         data = buffer.getvalue()
         check()
-        self.store.write(part_name(table, chunk), lambda file: _fill(file, data))
+        write_bytes(self.store, part_name(table, chunk), data)
         return int(data.size)
 
     def finished_chunks(self) -> set[int]:
@@ -404,7 +412,3 @@ def _left_inputs(store: Store) -> list[str]:
                 f"{name.removeprefix('inputs/')}, which is none; give the sweep another id"
             )
     return names
-
-
-def _fill(file: IO[bytes], data: Any) -> None:
-    file.write(data)

@@ -63,9 +63,10 @@ def write(result: "Run | Sweep", text: str, out: Path | None) -> str:
     """Write a page, and return where it is: in the run's folder, if nothing else is said."""
     from results import Sweep
     from results.files import write_atomically
+    from results.store import write_bytes
 
     if out is None and isinstance(result, Sweep):
-        result.store.write("report.html", lambda file: _fill(file, text.encode()))
+        write_bytes(result.store, "report.html", text.encode())
         return f"{result.store.url}/report.html"
     path = out if out is not None else Path(str(getattr(result, "path", "."))) / "report.html"
     if path.is_dir():
@@ -102,10 +103,6 @@ def _within(result: "Run | Sweep", number: int) -> tuple[list["Row"], Sequence[A
         return rows, timelines(recorded_episode(result, number, rows)), None
     except (ResultsError, SimArenaError, TraceError) as error:
         return rows, [], str(error)
-
-
-def _fill(file: Any, data: bytes) -> None:
-    file.write(data)
 
 
 def _save(path: Path, text: str) -> None:
