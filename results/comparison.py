@@ -51,7 +51,7 @@ class PolicyComparison:
         gained: pairs that only B ended healthy
         lost: pairs that only A ended healthy
         steps: steps to success, of the pairs that both ended healthy
-        reward: total reward; None where the runs have different rewards
+        reward: total reward; None where the episodes have different rewards
         cpu: what a pod requests, in mCPU, of the pairs that both ended healthy
         memory: the same in bytes
     """
@@ -147,7 +147,7 @@ def compare(a: Run | Sweep, b: Run | Sweep) -> Comparison:
         other.num_rows - pairs.num_rows,
         differently,
         _versions(a, b),
-        _by_policy(assessed, rewarded="reward_name" not in differently),
+        _by_policy(assessed, rewarded=_same_reward(one, other)),
         _outcomes(assessed),
     )
 
@@ -317,6 +317,11 @@ def _differently(
         if name not in keys and left != right:
             found[name] = (sorted(left - right) or ["-"], sorted(right - left) or ["-"])
     return found
+
+
+def _same_reward(*tables: "pa.Table") -> bool:
+    """Say whether all episodes have one and the same reward: no mean of several says anything."""
+    return len({name for table in tables for name in table["reward_name"].to_pylist()}) <= 1
 
 
 def _same(value: str) -> str:

@@ -28,6 +28,7 @@ class _Sums:
     errors: int = 0
     rewards: float = 0.0
     rewarded: int = 0
+    reward_names: set[str] = field(default_factory=set)
     took: Counter[int] = field(default_factory=Counter)
 
     def add(self, other: "_Sums") -> None:
@@ -37,11 +38,13 @@ class _Sums:
         self.errors += other.errors
         self.rewards += other.rewards
         self.rewarded += other.rewarded
+        self.reward_names |= other.reward_names
         self.took += other.took
 
     def figures(self) -> Figures:
         successes = self.took.total()
         assessed = self.episodes - self.unassessable
+        alike = self.rewarded > 0 and len(self.reward_names) <= 1
         return {
             "episodes": self.episodes,
             "steps": self.steps,
@@ -49,7 +52,7 @@ class _Sums:
             "unassessable": self.unassessable,
             "errors": self.errors,
             "success_rate": successes / assessed if assessed else None,
-            "mean_reward": self.rewards / self.rewarded if self.rewarded else None,
+            "mean_reward": self.rewards / self.rewarded if alike else None,
             "steps_to_success": _spread(self.took),
         }
 
@@ -63,7 +66,7 @@ def summarise_sweep(sweep: Sweep) -> Summary:
     groups: dict[_Key, _Sums] = {}
     failed: list[StepError] = []
     wanted = ("policy", "trace", "steps", "success", "steps_to_success", "error", "episode")
-    for part in sweep.read("episodes", wanted):
+    for part in sweep.read("episodes", (*wanted, "reward_name")):
         _count_episodes(part, groups)
         _note_errors(part, failed)
     for part in sweep.read("steps", ("policy", "trace", "reward")):
@@ -90,6 +93,8 @@ def _count_episodes(part: "pa.Table", groups: dict[_Key, _Sums]) -> None:
         group.unassessable += row["episode_count"] - row["success_count"]
         group.steps += row["steps_sum"] or 0
         group.errors += row["error_count"]
+    for row in part.group_by([*keys, "reward_name"]).aggregate([]).to_pylist():
+        groups[row["policy"], row["trace"]].reward_names.add(row["reward_name"])
     took = part.group_by([*keys, "steps_to_success"]).aggregate([("episode", "count")])
     for row in took.to_pylist():
         if row["steps_to_success"] is not None:

@@ -19,7 +19,8 @@ class StepsToSuccess(TypedDict):
 class Figures(TypedDict):
     """The figures of some episodes. None where there is nothing to compute a figure from.
 
-    `mean_reward` is the mean over the steps that have a reward; `unassessable` counts episodes of
+    `mean_reward` is the mean over the steps that have a reward, None also where the episodes have
+    different rewards: no mean of those says anything; `unassessable` counts episodes of
     which nobody can say whether they succeeded, `success_rate` is the share of the others that did.
     """
 

@@ -1,5 +1,6 @@
 """`sim-arena sweep`: every combination of traces, policies, seeds and the rest."""
 
+import os
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -223,7 +224,7 @@ def _start(  # noqa: PLR0913 # what the command was given
     _require_policies(asked)
     if "embedded" in asked.clusters:
         output.tell_of_compiling()
-    document = _size(plan, files)
+    document = _size(plan, files, where)
     if not json:
         output.show(_size_text(document))
     if errors := document["pilot"]["errors"]:
@@ -275,11 +276,13 @@ def _go_on(arguments: dict[str, Any], place: str, *, verbose: bool, json: bool) 
     )
 
 
-def _size(plan: "Plan", files: Mapping[str, bytes]) -> dict[str, Any]:
+def _size(plan: "Plan", files: Mapping[str, bytes], where: Mapping[str, Any]) -> dict[str, Any]:
     """Return how large a sweep is and how long it will take."""
     from sim_arena.sweeps.estimate import estimate
 
-    found = estimate(plan, files)
+    # How many cores somebody else's cluster has is not known before it is asked.
+    workers = where["workers"] or (1 if where["address"] else os.cpu_count() or 1)
+    found = estimate(plan, files, workers=workers)
     return {
         "episodes": len(plan),
         "chunks": len(plan.chunks),
@@ -301,7 +304,9 @@ def _size_text(document: Mapping[str, Any]) -> str:
         count = document["by_cluster"][cluster]
         low, high = (told(max(1.0, one)) for one in seconds)
         span = low if low == high else f"{low} to {high}"
-        how = "as some of them took just now" if cluster == "embedded" else "in real time"
+        how = (
+            "as some of them took just now, once begun" if cluster == "embedded" else "in real time"
+        )
         lines.append(f"{cluster}: {many(count, 'episode')}, about {span} ({how})")
     return "\n".join(lines)
 
@@ -401,7 +406,8 @@ def follow(place: str, ended: Event, show: Callable[[str, float], None], *, resu
         resumed: whether the sweep was there before it is played
     """
     from results import ResultsError
-    from sim_arena.sweeps import ChunkReport, Progress, opened
+    from sim_arena.sweeps import Progress, opened
+    from sim_arena.sweeps.running import failed_episodes
 
     progress: Progress | None = None
     known: set[int] = set()
@@ -410,19 +416,21 @@ def follow(place: str, ended: Event, show: Callable[[str, float], None], *, resu
         try:
             sweep, plan = opened(place)
             finished = sweep.finished_chunks()
-        except ResultsError:  # not made yet
+            lost, new = known - finished, finished - known
+            anew = progress is None or bool(lost) or (resumed and bool(new))
+            failed = failed_episodes(sweep, finished if anew else new)
+        except ResultsError:  # not made yet, or just given up
             continue
-        first, lost = progress is None, known - finished
-        if progress is None or lost or (resumed and finished - known):
+        if progress is None or anew:
             # A sweep that goes on is there before Prefect is: what that takes is not the rate.
             # And what is to be played again is missing from some moment on.
-            resumed = resumed and (first or bool(lost))
+            resumed = resumed and (progress is None or bool(lost))
             done = sum(len(plan.chunks[chunk]) for chunk in finished)
-            progress, known = Progress(len(plan), done=done, ends=plan.ends), finished
+            progress = Progress(len(plan), done=done, failed=failed, ends=plan.ends)
+            known = finished
             show(f"sweep {sweep.id}, {progress.line()}", progress.share)
-        elif finished - known:
-            for chunk in sorted(finished - known):
-                progress.add(ChunkReport(chunk, len(plan.chunks[chunk]), 0, 0, 0, 0))
+        elif new:
+            progress.note(sum(len(plan.chunks[chunk]) for chunk in new), failed)
             known = finished
             show(progress.line(), progress.share)
         # Looking costs more the more there is: never more than a few per cent of the time.

@@ -110,7 +110,7 @@ def _figures(policies: Sequence[PolicyComparison]) -> Section:
     lines = [
         (
             "Steps and requests are those of the pairs that ended healthy in both runs. Rewards "
-            "are compared only where both runs have the same one."
+            "are compared only where both runs have one, and the same."
         )
     ]
     columns = head("Policy", "Figure", "Unit", "B - A#", "95 % interval#", "Pairs#")

@@ -20,14 +20,13 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-__all__ = ["MEASURES", "Adding", "Measures", "last_requests", "measure"]
+__all__ = ["Adding", "Measures", "last_requests", "measure"]
 
 OF_EPISODES = (
     "played",
     "success",  # of those that could be assessed
     "unassessable",
     "steps_to_success",
-    "reward",
     "failed",
 )
 OF_STEPS = (
@@ -44,7 +43,6 @@ OF_STEPS = (
     "memory_used",
     "memory_slack",
 )
-MEASURES = (*OF_EPISODES, *OF_STEPS)
 
 _EPISODE_COLUMNS = (
     *("episode", "policy", "trace", "steps", "success", "steps_to_success", "total_reward"),
@@ -68,7 +66,7 @@ class Measures:
         took: policy -> steps to success -> episodes
         failures: the episodes that did not end in success, by reason
         steps: how many were recorded
-        rewards: the names of the rewards
+        rewards: reward -> policy -> trace -> the sums of the episodes' totals of that reward
         examples: policy -> an episode worth looking at: of those that succeeded the first that
             took the most steps, else the first
     """
@@ -77,7 +75,7 @@ class Measures:
     took: dict[str, Counter[int]] = field(default_factory=dict)
     failures: Failures = field(default_factory=Failures)
     steps: int = 0
-    rewards: set[str] = field(default_factory=set)
+    rewards: dict[str, dict[str, dict[str, Sums]]] = field(default_factory=dict)
     examples: dict[str, int] = field(default_factory=dict)
 
     def clusters(self, name: str, policy: str) -> list[Sums]:
@@ -111,11 +109,13 @@ def measure(result: Run | Sweep) -> Measures:
     """
     measures = Measures()
     of_episodes, of_steps = Adding(OF_EPISODES), Adding(OF_STEPS)
+    of_rewards: dict[str, Adding] = {}  # apart: a sum of different rewards says nothing
     worth: dict[str, _Worth] = {}
     for part in _episodes(result):
         of_episodes.add(_measured_episodes(part))
         _count_steps(part, measures.took)
-        measures.rewards |= set(part["reward_name"].unique().drop_null().to_pylist())
+        for name, rewards in _measured_rewards(part):
+            of_rewards.setdefault(name, Adding(("reward",))).add(rewards)
         _look_for_examples(part, worth)
         measures.failures.add_unplayed(part)
     for part in _steps(result):
@@ -125,6 +125,7 @@ def measure(result: Run | Sweep) -> Measures:
         measures.steps += part.num_rows
     measures.examples = {policy: -found[2] for policy, found in worth.items()}
     measures.sums = of_episodes.sums() | of_steps.sums()
+    measures.rewards = {name: of_rewards[name].sums()["reward"] for name in sorted(of_rewards)}
     return measures
 
 
@@ -199,9 +200,17 @@ def _measured_episodes(part: "pa.Table") -> "pa.Table":
     columns["success"] = part["success"].cast("int8").cast(number)
     columns["unassessable"] = pc.is_null(part["success"]).cast("int8").cast(number)
     columns["steps_to_success"] = part["steps_to_success"].cast(number)
-    columns["reward"] = part["total_reward"].cast(number)
     columns["failed"] = pc.is_valid(part["error"]).cast("int8").cast(number)
     return pa.table(columns)
+
+
+def _measured_rewards(part: "pa.Table") -> "Iterator[tuple[str, pa.Table]]":
+    """Yield each reward's name with the totals of the episodes that have it."""
+    import pyarrow.compute as pc  # noqa: PLC0415 # heavy: only who reads Parquet pays for it
+
+    for name in part["reward_name"].unique().drop_null().to_pylist():
+        own = part.filter(pc.equal(part["reward_name"], name))
+        yield name, own.select([*_KEYS, "total_reward"]).rename_columns([*_KEYS, "reward"])
 
 
 def _measured_steps(part: "pa.Table", first: Any, last: Any) -> "pa.Table":

@@ -72,8 +72,15 @@ def steps(measures: Measures) -> Section:
 
 
 def rewards(measures: Measures) -> Section:
-    """Return the mean total reward of an episode."""
-    found = {one: mean(measures.clusters("reward", one)) for one in measures.policies}
+    """Return the mean total reward of an episode, a table for each reward."""
+    tables = [_rewards(measures, name) for name in measures.rewards]
+    lines = [] if tables else ["No episode has a reward."]
+    return Section("rewards", "Rewards", tables, lines)
+
+
+def _rewards(measures: Measures, name: str) -> Table:
+    traces = measures.rewards[name]
+    found = {one: mean(list(traces[one].values())) for one in sorted(traces)}
     values = [one.value for one in found.values() if one.value is not None]
     low, high = min([0.0, *values]), max([0.0, *values])
     rows = [
@@ -86,9 +93,7 @@ def rewards(measures: Measures) -> Section:
         for policy, one in found.items()
     ]
     columns = head("Policy", "Mean total reward#", "95 % interval#", "Episodes with a reward#")
-    names = ", ".join(sorted(measures.rewards))
-    title = "Reward of an episode, the sum over its steps" + (f" ({names})" if names else "")
-    return Section("rewards", "Rewards", [Table(title, columns, rows)])
+    return Table(f"Reward {name} of an episode, the sum over its steps", columns, rows)
 
 
 def slack(measures: Measures) -> Section:

@@ -1,6 +1,6 @@
 """How long a sweep will take, before it starts."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import sqrt
 from statistics import fmean, stdev
@@ -17,9 +17,9 @@ __all__ = ["Estimate", "estimate"]
 
 _AROUND_A_STEP = 5.0  # seconds that a real cluster takes to set a simulation up and to clean it up
 _SAMPLE = 200  # episodes of a real cluster whose step limits are looked at
-_WARM_UP = 20  # episodes
 _PIECES = 5
 _OF_A_PIECE = 0.5  # seconds that one should take
+_TELLING = 0.1  # seconds that a piece has to take to tell how long others will
 
 
 @dataclass(slots=True)
@@ -37,18 +37,21 @@ class Estimate:
     errors: list[str] = field(default_factory=list)
 
 
-def estimate(plan: Plan, files: Mapping[str, bytes]) -> Estimate:
+def estimate(plan: Plan, files: Mapping[str, bytes], *, workers: int = 1) -> Estimate:
     """Return how long each cluster's episodes will take.
 
     On the embedded cluster pieces of some chunks, spread over the sweep, are played to find out:
     neighbours have much in common, which a chunk plays once. How much the pieces differ says how
-    far the time may be from the mean. A real cluster's windows take their time, whatever
-    happens, and come one after another: its episodes take at most what those do that all reach
-    their step limit, and at the least what those do that need one step.
+    far the time may be from the mean. At the most the chunks take the time that a single worker
+    needs, as those of policies in Python do; at the least all workers are busy all the time. A
+    real cluster's windows take their time, whatever happens, and come one after another: its
+    episodes take at most what those do that all reach their step limit, and at the least what
+    those do that need one step.
 
     Args:
         plan: the sweep's plan
         files: the traces and manifests, by their names in `inputs/`
+        workers: how many chunks of the embedded cluster are played at once
     """
     found = Estimate()
     start = 0
@@ -58,11 +61,10 @@ def estimate(plan: Plan, files: Mapping[str, bytes]) -> Estimate:
         if not count:
             continue
         if cluster == "embedded":
-            rates = list(_rates(plan, files, numbers, found))
-            middle = fmean(rates)
-            reach = 2 * stdev(rates) / sqrt(len(rates)) if len(rates) > 1 else 0.0
-            low, high = max(min(rates), middle - reach), middle + reach
-            found.seconds[cluster] = (low * count, high * count)
+            chunks = [chunk for chunk in plan.chunks if chunk.start in numbers]
+            low, high = _of_an_episode(plan, files, chunks, found)
+            at_once = min(workers, len(chunks))
+            found.seconds[cluster] = (low * count / at_once, high * count)
         else:
             chosen = [plan.episode(n) for n in numbers[:: max(1, count // _SAMPLE)][:_SAMPLE]]
             of_a_step = sum(map(_of_a_step, chosen)) / len(chosen) * count
@@ -75,27 +77,55 @@ def _of_a_step(spec: EpisodeSpec) -> float:
     return spec.duration / spec.speed + _AROUND_A_STEP
 
 
-def _rates(
-    plan: Plan, files: Mapping[str, bytes], numbers: range, found: Estimate
-) -> Iterator[float]:
-    """Yield the seconds that an episode takes, in pieces of some chunks."""
-    chunks = [chunk for chunk in plan.chunks if chunk.start in numbers]
+def _of_an_episode(
+    plan: Plan, files: Mapping[str, bytes], chunks: Sequence[range], found: Estimate
+) -> tuple[float, float]:
+    """Return the seconds that an episode takes, at the least and at most."""
     with TemporaryDirectory() as folder:
         sweep = Sweep.create(
             folder, "pilot", columns=COLUMNS, episode_columns=EPISODE_COLUMNS, inputs=files
         )
 
-        def play(piece: range) -> tuple[float, list[str]]:
+        def play(piece: range) -> float:
             begun = perf_counter()
             _, episodes = played_together(sweep, plan, [plan.episode(n) for n in piece], {})
-            rate = (perf_counter() - begun) / len(piece)
-            return rate, [one for one in episodes["error"].to_pylist() if one is not None]
-
-        play(chunks[0][:_WARM_UP])  # loads the engine, or compiles it
-        rate, _ = play(chunks[0][:_WARM_UP])
-        for chunk in chunks[:: max(1, len(chunks) // _PIECES)][:_PIECES]:
-            piece = chunk[: max(_WARM_UP, round(_OF_A_PIECE / rate))]
-            rate, errors = play(piece)
+            taken = perf_counter() - begun
             found.played += len(piece)
-            found.errors += errors
-            yield rate
+            found.errors += [one for one in episodes["error"].to_pylist() if one is not None]
+            return taken
+
+        play(chunks[0][:1])  # loads the engine, or compiles it
+        found.played, found.errors = 0, []
+        rates = list(_rates(play, chunks))
+    middle = fmean(rates)
+    reach = 2 * stdev(rates) / sqrt(len(rates)) if len(rates) > 1 else 0.0
+    return max(min(rates), middle - reach), middle + reach
+
+
+def _rates(play: Callable[[range], float], chunks: Sequence[range]) -> Iterator[float]:
+    """Yield the seconds that an episode takes, in pieces of some chunks.
+
+    No episode is played twice. Slow ones are a piece each, and few of them are played.
+
+    Args:
+        play: plays a piece and returns the seconds that it took
+        chunks: the sweep's
+    """
+    first = chunks[0]
+    start, size, taken = 0, 1, 0.0
+    while start < len(first) and taken < _TELLING:  # how fast are they, roughly?
+        piece = first[start : start + size]
+        taken = play(piece)
+        start, size = start + len(piece), size * 2
+    rate = taken / len(piece)
+    others = chunks[1 :: max(1, (len(chunks) - 1) // _PIECES)][:_PIECES]
+    spent, budget = taken, _PIECES * _OF_A_PIECE
+    if not others or spent >= budget:
+        yield rate
+    for chunk in others:
+        if spent >= budget:
+            return
+        piece = chunk[: max(1, round(_OF_A_PIECE / rate))]
+        taken = play(piece)
+        spent += taken
+        yield taken / len(piece)

@@ -82,18 +82,27 @@ class Progress:
         Raises:
             TooManyFailedError: more episodes failed than the sweep allows
         """
-        before = self._end
-        self.done += report.episodes
-        self.failed += report.failed
+        self.note(report.episodes, report.failed)
         self.steps += report.steps
         self.successes += report.successes
         self.size += report.size
         for stage, seconds in report.seconds.items():
             self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+        self.check()
+
+    def note(self, episodes: int, failed: int) -> None:
+        """Take in episodes that were played, without more of what came of them.
+
+        Args:
+            episodes: how many
+            failed: those of them that failed
+        """
+        before = self._end
+        self.done += episodes
+        self.failed += failed
         if self._end != before:  # what was measured says nothing of this cluster
             self._marks.clear()
         self._marks.append((self._clock(), self.done))
-        self.check()
 
     def lose(self, episodes: int, problem: str) -> None:
         """Take in a chunk that could not be played: its episodes count as failed.

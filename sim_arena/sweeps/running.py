@@ -1,6 +1,6 @@
 """Play a sweep to its end, in this process and without Prefect."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 from results import Summary, Sweep
@@ -14,7 +14,7 @@ from sim_arena.sweeps.progress import Progress
 from sim_arena.sweeps.versions import admit
 from sim_arena.sweeps.writer import Writer, writing
 
-__all__ = ["begin", "end", "go_on"]
+__all__ = ["begin", "end", "failed_episodes", "go_on"]
 
 
 def go_on(  # noqa: PLR0913 # each by its name
@@ -91,14 +91,14 @@ def begin(  # noqa: PLR0913 # each by its name
     sweep.point_latest()
     again = _with_failures(sweep) if retry_failed else []
     if sweep.read_summary() is not None and not again and not sweep.missing_chunks():
-        return Progress(len(plan), done=len(plan)), []
+        return Progress(len(plan), done=len(plan), failed=failed_episodes(sweep)), []
     writer.check()
     admit(sweep, allow_other=allow_other_version)
     sweep.reopen(writer.check)
     sweep.give_up_chunks(again, writer.check)
     sweep.delete_strays(writer.check)
     missing = sweep.missing_chunks()
-    failed = sum(_failed(sweep, name) for name in sweep.parts("episodes"))
+    failed = failed_episodes(sweep)
     done = len(plan) - sum(len(plan.chunks[chunk]) for chunk in missing)
     may = plan.asked.max_failed if max_failed is None else max_failed
     progress = Progress(len(plan), may, done=done, failed=failed, ends=plan.ends)
@@ -112,6 +112,22 @@ def _with_failures(sweep: Sweep) -> list[int]:
     return [chunk for name in parts for chunk in chunks_of(name)]
 
 
+def failed_episodes(sweep: Sweep, chunks: Container[int] | None = None) -> int:
+    """Return how many episodes failed.
+
+    Args:
+        sweep: the sweep
+        chunks: those that are looked at; None for all that are finished
+
+    Raises:
+        ResultsError: a file cannot be read
+    """
+    names = sweep.parts("episodes")
+    return sum(
+        _failed(sweep, name) for name in names if chunks is None or chunks_of(name)[0] in chunks
+    )
+
+
 def _failed(sweep: Sweep, name: str) -> int:
     """Return how many episodes of a file failed."""
     errors = sweep.read_part(name, ("error",))["error"]
@@ -119,12 +135,13 @@ def _failed(sweep: Sweep, name: str) -> int:
 
 
 def end(sweep: Sweep, writer: Writer) -> Summary:
-    """Write the figures, which end the sweep.
+    """Write the figures, which end the sweep; one that had ended keeps those that it has.
 
     Raises:
         PermanentError: somebody else is the writer now; nothing was written
         ResultsError: a file cannot be read or written
     """
     figures = summarise_sweep(sweep)
-    sweep.write_summary(figures, writer.check)
+    if sweep.read_summary() is None:  # it was deleted where something is played again
+        sweep.write_summary(figures, writer.check)
     return figures

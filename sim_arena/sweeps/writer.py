@@ -174,9 +174,11 @@ def _begin(writer: Writer, pace: Pace, now: Callable[[], datetime]) -> None:
     """Become the writer in an object store.
 
     Raises:
-        PermanentError: somebody else is
+        PermanentError: somebody else is, or this process stood still for so long that others may
+            have taken it for gone
     """
-    _sign(writer, now(), begun=False)
+    first = now()
+    _sign(writer, first, begun=False)
     pause = Event()
     for look in range(pace.looks):
         pause.wait(pace.look if look else 0)
@@ -194,6 +196,11 @@ def _begin(writer: Writer, pace: Pace, now: Callable[[], datetime]) -> None:
     for one in found:
         writer.store.delete(Writer(writer.store, one["token"]).name)
     _sign(writer, now(), begun=True)
+    if now() - first >= pace.stale:  # that sign may have come back from the dead, beside another's
+        raise PermanentError(
+            f"{writer.store.url} took {(now() - first).total_seconds():.0f} seconds to begin with, "
+            "so that somebody else may have begun: try again"
+        )
 
 
 @contextmanager
@@ -225,8 +232,10 @@ def _signing(writer: Writer, pace: Pace, now: Callable[[], datetime]) -> Iterato
             except ResultsError as error:
                 failure, pause = error, pace.again
             else:
-                if now() - last < pace.stale:  # else it came too late itself
+                if now() - last < pace.stale:
                     last, pause, failure = at, pace.beat, None
+                else:  # it came too late itself, and may have come back: gone at once
+                    pause = 0.0
 
     thread = Thread(target=keep_signing, name="sweep-writer", daemon=True)
     thread.start()

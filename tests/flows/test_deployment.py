@@ -5,9 +5,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from itertools import pairwise
 from pathlib import Path
 from queue import Queue
 from tempfile import gettempdir
@@ -33,6 +32,7 @@ pytestmark = pytest.mark.xdist_group("prefect")
 
 ROOT = Path(__file__).parents[2]
 NAME = "episode/embedded"
+PLAYED = ("COMPLETED", "FAILED", "CRASHED")
 DEPLOYMENTS = yaml.safe_load((ROOT / "prefect.yaml").read_text("utf-8"))["deployments"]
 BOUNDS: dict[str, dict[str, dict[str, Any]]] = {
     "episode": {"target": {"minimum": 1}, "max_steps": {"maximum": 10_000}},
@@ -200,24 +200,25 @@ def test_values_out_of_bounds_are_refused(
         start(**values)
 
 
+@pytest.fixture
+def small(make_spec: MakeSpec, tmp_path: Path) -> dict[str, Any]:
+    """Parameters of a sweep of two episodes."""
+    one = {"traces": [make_spec().trace], "deploy": "web", "seeds": {"count": 1}}
+    return {**one, "runs_dir": str(tmp_path)}
+
+
 @pytest.mark.usefixtures("worker")
 def test_a_worker_finishes_what_the_cron_schedule_asks_for(
-    client: Any, make_spec: MakeSpec, eventually: Callable[..., Any], tmp_path: Path
+    client: Any, small: dict[str, Any], eventually: Callable[..., Any], tmp_path: Path
 ) -> None:
-    """The nightly sweep's own schedule, every three seconds and over one trace."""
+    """The nightly sweep's own schedule, every twenty seconds and over one trace."""
     deployment = client.read_deployment_by_name("sweep/nightly")
     [nightly] = deployment.schedules
     where = f"/deployments/{deployment.id}/schedules/{nightly.id}"
-    often = {"cron": "* * * * * */3", "timezone": "Europe/Berlin"}
-    given = {
-        "traces": [make_spec().trace],
-        "deploy": "web",
-        "seeds": {"count": 1},
-        "runs_dir": str(tmp_path),
-    }
-    client.request("PATCH", where, json={"schedule": often, "parameters": given})
+    often = {"cron": "* * * * * */20", "timezone": "Europe/Berlin"}
+    client.request("PATCH", where, json={"schedule": often, "parameters": small})
     try:
-        [run, *_] = eventually(lambda: runs_of(client, deployment.id, "COMPLETED", "FAILED"))
+        [run, *_] = eventually(lambda: runs_of(client, deployment.id, *PLAYED))
     finally:
         client.request("PATCH", where, json={"active": False})
     assert run["state_type"] == "COMPLETED", run["state"]
@@ -225,12 +226,25 @@ def test_a_worker_finishes_what_the_cron_schedule_asks_for(
     assert run["name"] == "sweep of web by heuristic, random"
     assert run["state"]["message"].startswith("2 episodes of ")
     assert len(load_episodes(tmp_path / run["id"])) == 2
-    # Those that came while it ran were not played beside it.
-    assert eventually(lambda: runs_of(client, deployment.id, "CANCELLED"))
-    eventually(lambda: not runs_of(client, deployment.id, "RUNNING", "PENDING"))
-    played = runs_of(client, deployment.id, "COMPLETED", "FAILED", "CRASHED")
-    times = sorted((one["start_time"], one["end_time"]) for one in played)
-    assert all(end <= start for (_, end), (start, _) in pairwise(times)), times
+
+
+@pytest.mark.usefixtures("worker")
+def test_of_two_runs_at_once_the_later_is_cancelled(
+    client: Any, small: dict[str, Any], eventually: Callable[..., Any]
+) -> None:
+    deployment = client.read_deployment_by_name("sweep/nightly")
+    # The worker takes both before their time comes: the first has the place until it has ended.
+    soon = Scheduled(scheduled_time=datetime.now(UTC) + timedelta(seconds=8))
+    both = [
+        client.create_flow_run_from_deployment(deployment.id, parameters=small, state=soon).id
+        for _ in range(2)
+    ]
+
+    def states() -> list[str]:
+        return sorted(client.read_flow_run(one).state.type.value for one in both)
+
+    eventually(lambda: set(states()) <= {*PLAYED, "CANCELLED"})
+    assert states() == ["CANCELLED", "COMPLETED"]
 
 
 @pytest.mark.usefixtures("deployed")

@@ -6,10 +6,22 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
-from results import EPISODE_COLUMNS, Column, ResultsError, Run, Sweep, episode_rows, table_of
+from results import (
+    EPISODE_COLUMNS,
+    Column,
+    ResultsError,
+    Run,
+    Sweep,
+    episode_rows,
+    load_episodes,
+    load_steps,
+    table_of,
+)
 from results.comparison import Comparison, as_document, compare
+from results.figures import summarise_sweep
 from results.report import markdown, page
 from results.report.compared import compared
 from tests.results.conftest import COLUMNS, make_row
@@ -173,6 +185,20 @@ def test_rewards_that_are_not_the_same_are_not_compared(runs_dir: Path) -> None:
     other = sweep(runs_dir, "other", all_done, reward_name="shaped")
     assert all(policy.reward is None for policy in compare(one, other).policies)
     assert all(policy.reward is not None for policy in compare(one, one).policies)
+    assert all(policy.reward is not None for policy in compare(other, other).policies)
+
+
+def test_rewards_of_several_kinds_have_no_mean(runs_dir: Path) -> None:
+    made = sweep(runs_dir, "mixed", all_done)
+    table = load_episodes(made, form="arrow")
+    names = pa.array(["binary" if row % 2 else "shaped" for row in range(table.num_rows)])
+    place = table.column_names.index("reward_name")
+    mixed = table.set_column(place, table.schema.field(place), names)
+    made.write_chunk(0, load_steps(made, form="arrow"), mixed)
+    assert [policy.reward for policy in compare(made, made).policies] == [None] * 3
+    figures: Any = summarise_sweep(made)
+    assert figures["mean_reward"] is None
+    assert [one["mean_reward"] for one in figures["by_policy"].values()] == [None, None]
 
 
 def test_a_run_of_one_episode_is_compared_with_a_sweep(runs_dir: Path) -> None:

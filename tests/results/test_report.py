@@ -169,6 +169,7 @@ def test_the_figures_are_those_of_the_rows(runs_dir: Path) -> None:
         for episode in range(chunk * 4, chunk * 4 + 4):
             done = episode % 3 == 0
             values = {"trace": f"t{episode % 2}", "policy": "ab"[episode % 4 // 2], **head}
+            values["reward_name"] = ("binary", "shaped")[episode % 4 == 3]
             rows.append(make_row(episode, 0, **values))
             rows.append(make_row(episode, 1, success=done, reward=float(done), **values))
         everything += rows
@@ -184,9 +185,19 @@ def test_the_figures_are_those_of_the_rows(runs_dir: Path) -> None:
         sums = found.clusters("success", policy)
         assert sum(one.episodes for one in sums) == len(mine)
         assert sum(one.total for one in sums) == mine["success"].sum()
-        rewards = found.clusters("reward", policy)
-        assert sum(one.total for one in rewards) == mine["total_reward"].sum()
+        for name in mine["reward_name"].unique():
+            rewards = found.rewards[name][policy].values()
+            own = mine[mine["reward_name"] == name]
+            assert sum(one.total for one in rewards) == own["total_reward"].sum()
+            assert sum(one.episodes for one in rewards) == len(own)
         assert found.took[policy] == {2: mine["success"].sum()}
+    assert {name: sorted(of) for name, of in found.rewards.items()} == {
+        "binary": ["a", "b"],
+        "shaped": ["b"],
+    }
+    html = page(report(sweep, found, [], []))
+    assert "Reward binary of an episode" in html
+    assert "Reward shaped of an episode" in html
     failed = found.failures.groups()
     assert sum(group.episodes for group in failed) == (~episodes["success"]).sum()
     assert [group.reason for group in failed] == ["Unschedulable: Insufficient cpu"]

@@ -36,6 +36,7 @@ from sim_arena.sweeps import (
 from sim_arena.sweeps.fetched import played_folder
 from sim_arena.sweeps.playing import local
 from sim_arena.sweeps.rows import episode_row, of_this_sweep
+from sim_arena.sweeps.running import begin
 from traces.generator import write_demo
 
 CLOCK = {"started_at", "wall_seconds"}
@@ -476,3 +477,18 @@ def test_rows_are_described_alike(demo: str, tmp_path: Path) -> None:
     metadata: Mapping[bytes, bytes] = schema.field("obs_requested_cpu").metadata
     assert metadata[b"unit"] == b"mCPU"
     assert load_steps(sweep)["obs_containers"].notna().all()
+
+
+def test_a_sweep_that_has_ended_stays_as_it_is_when_it_is_resumed(
+    demo: str, tmp_path: Path
+) -> None:
+    sweep, plan = create(
+        SweepSpec(traces=demo, policies=("nobody",), max_failed=1), str(tmp_path), "ended"
+    )
+    first = go_on(sweep, plan)
+    written = (tmp_path / "ended" / "summary.json").read_bytes()
+    assert go_on(sweep, plan) == first
+    assert (tmp_path / "ended" / "summary.json").read_bytes() == written
+    with writing(sweep) as writer:
+        progress, missing = begin(sweep, plan, writer)
+    assert (progress.failed, progress.done, missing) == (len(plan), len(plan), [])

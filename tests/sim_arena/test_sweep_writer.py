@@ -198,10 +198,24 @@ def test_a_claim_that_was_taken_over_neither_joins_nor_deletes_nor_ends(
         refused(lambda: begin(sweep, plan, old, retry_failed=True))
         refused(lambda: sweep.reopen(old.check))
         refused(lambda: sweep.give_up_chunks([0], old.check))
+        store.delete("summary.json")
         refused(lambda: end(sweep, old))
         store.delete("episodes/chunk=0")
         refused(lambda: begin(sweep, plan, old))
         refused(lambda: sweep.delete_strays(old.check))
+
+
+def test_who_stands_still_before_it_begins_gives_up(remote: Store) -> None:
+    """Others take it for gone, and its second sign would bring its claim back beside theirs."""
+
+    class Jumps(Clock):
+        def __call__(self) -> datetime:
+            self.now += 61 * SECOND
+            return self.now
+
+    with pytest.raises(PermanentError, match=r"took 1\d\d seconds to begin"):
+        holding(remote, now=Jumps()).__enter__()
+    assert remote.list("writers") == []
 
 
 def test_signs_of_life_go_on(remote: Store) -> None:
