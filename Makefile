@@ -15,7 +15,7 @@ export PYTHONNOUSERSITE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-browser test-ray lint lock wheel bench control-plane simkube test-cluster test-cluster-full oracle mutation fidelity clean FORCE
+.PHONY: help venv demo test chromium test-browser test-ray lint lock wheel bench control-plane simkube test-cluster test-cluster-full oracle mutation fidelity clean FORCE
 
 help: ## List the targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1	/p' Makefile | expand -t 16
@@ -46,6 +46,10 @@ demo: $(READY) ## Repair a broken Deployment on the embedded cluster, through Pr
 
 test: $(READY) ## Run the tests (those that need a control plane, a browser or Ray excepted)
 	@$(PY) -m pytest -n 2 --dist loadgroup -m "not cluster and not browser and not ray"
+
+chromium: ## Install the browser of the tests that look at pages (Debian and Ubuntu, as root)
+	@command -v chromium >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	  apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
 
 test-browser: $(READY) ## Look at the pages in a real browser (needs Chromium)
 	@$(PY) -m pytest -m browser

@@ -36,7 +36,7 @@ def browser() -> Iterator[Browser]:
     """The browser, started once."""
     program = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     if program is None:
-        pytest.skip(MISSING)
+        pytest.fail(MISSING)
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=program, args=[NOWHERE_ELSE])
         yield started
