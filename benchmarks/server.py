@@ -253,10 +253,6 @@ def _each(count: int, begun: float, used: float) -> str:
     return f"{1000 * wall / count:.1f} ms, {1000 * cpu / count:.1f} ms of processor time each"
 
 
-def _work(server: Server) -> str:
-    return f"the server took {server.seconds:.0f} s of processor time, its start included"
-
-
 def _settled(server: Server, what: str, least: int) -> None:
     """Wait until the server has written down what it was told: it does so some time after."""
     never = Event()

@@ -289,8 +289,8 @@ def list_runs(runs_dir: str | Path = "runs") -> list[RunInfo]:
             f"there is no folder {folder}; expected the folder of the runs: "
             "play an episode, or name another folder"
         )
-    paths = [path.parent for path in folder.glob("*/run.json") if path.parent.name != LATEST]
-    infos = [_info(path) for path in paths]
+    paths = [path.parent for path in folder.glob("[!.]*/run.json") if path.parent.name != LATEST]
+    infos = [run_info(path) for path in paths]
     return sorted(infos, key=lambda info: (info.started_at or info.id, info.id))
 
 
@@ -334,7 +334,8 @@ def read_steps(run: Run | str | Path) -> list[Row]:
     return [row for info in list_runs(run) for row in Run.open(info.path).read_steps()]
 
 
-def _info(path: Path) -> RunInfo:
+def run_info(path: Path) -> RunInfo:
+    """Return what a list shows of the run in a folder."""
     try:
         run = Run.open(path)
         summary = run.read_summary()

@@ -150,6 +150,12 @@ class LocalStore:
         names = [path for path in paths if path.is_file() and not path.name.startswith(".")]
         return sorted(path.relative_to(self.root).as_posix() for path in names)
 
+    def delete_unfinished(self) -> None:
+        """Delete the files that somebody began to write, and was killed."""
+        for path in self.root.rglob(".*.tmp"):
+            with _told(path, "delete"):
+                path.unlink(missing_ok=True)
+
     def delete(self, name: str) -> None:
         """Delete a file or a folder, so that it does not come back after a power cut."""
         path = self.root / name

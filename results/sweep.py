@@ -339,6 +339,8 @@ class Sweep:
             for name in set(self.store.list(table)) - set(self.parts(table)):
                 check()
                 self.store.delete(name.rpartition("/")[0])
+        if isinstance(self.store, LocalStore):
+            self.store.delete_unfinished()
 
     # ---- the end --------------------------------------------------------------------------
 

@@ -171,6 +171,7 @@ def export(  # noqa: PLR0913 # each option is an argument
 
     from results import Sweep
     from results.export import export_rows, write_rows
+    from results.files import write_atomically
     from results.words import many
 
     if csv == jsonl:
@@ -184,11 +185,20 @@ def export(  # noqa: PLR0913 # each option is an argument
         if out is None:
             write_rows(sys.stdout, names, rows, form)
             return
-        try:
-            with out.open("w", encoding="utf-8", newline="") as file:
+        count = 0
+
+        def fill(place: Path) -> None:
+            nonlocal count
+            with place.open("w", encoding="utf-8", newline="") as file:
                 count = write_rows(file, names, rows, form)
-        except OSError as error:
-            refuse(f"cannot write {out}: {error.strerror or error}")
+
+        if out.exists() and not out.is_file():  # a pipe, say; or a folder, which is told
+            try:
+                fill(out)
+            except OSError as error:
+                refuse(f"cannot write {out}: {error.strerror or error}")
+        else:
+            write_atomically(out, fill)
     output.show(f"{many(count, table.removesuffix('s'))} written to {out}")
 
 
@@ -206,10 +216,9 @@ def prune(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Delete old runs. Those that have not ended stay, and so does the last one."""
-    import shutil
     from datetime import timedelta
 
-    from results.retention import outdated
+    from results.retention import delete_run, outdated
     from results.words import many
     from sim_arena.locks import locked
 
@@ -221,14 +230,15 @@ def prune(
     output.show(output.table(None, _LIST_COLUMNS, [_list_row(info) for info in old]))
     if not yes:
         typer.confirm(f"Delete {many(len(old), 'run')}?", abort=True, err=True)
+    gone = 0
     with fail_as(FAILED):
         for info in old:
             with locked(info.path):  # somebody may be resuming, or compacting, it
                 try:
-                    shutil.rmtree(info.path)
+                    gone += delete_run(info.path)
                 except OSError as error:
                     refuse(f"cannot delete {error.filename}: {error.strerror or error}", FAILED)
-    output.show(f"{many(len(old), 'run')} deleted")
+    output.show(f"{many(gone, 'run')} deleted")
 
 
 def _row(text: str) -> tuple[str, int, int | None]:

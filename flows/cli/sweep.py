@@ -99,7 +99,7 @@ def sweep(  # noqa: PLR0913 # each option is an argument
     ] = None,
     concurrency: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Episodes that a real cluster gets at once."),
+        typer.Option(min=1, metavar="N", help="Episodes that ask for a real cluster at once."),
     ] = None,
     runner: Annotated[
         Literal["threads", "dask", "ray"], typer.Option(help="Where chunks are played.")

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from flows.cli.sweep import follow
-from results import find_run, load_episodes, load_steps
+from results import find_run, list_runs, load_episodes, load_steps
+from results.retention import delete_run
 from sim_arena.policies.loading import REGISTRY
 from sim_arena.sweeps import SweepSpec, create, go_on, play_chunk, versions, writing
 
@@ -321,4 +322,25 @@ def test_old_runs_are_pruned(cli, played, demo):
     assert (answer.code, "2 runs deleted" in answer.out) == (0, True)
     assert find_run("runs").id == "b"
     assert not Path("runs", played.id).exists()
+    left = Path("runs/.a.deleted/steps")  # of one that was stopped
+    left.mkdir(parents=True)
+    (left.parent / "run.json").touch()
+    go_on(*create(SweepSpec(traces=str(demo), policies="noop", max_steps=1), "runs", "c"))
+    assert "1 run deleted" in cli("runs", "prune", "--keep", 1, "--yes").out
+    assert not left.parent.exists()
     assert "nothing to delete" in cli("runs", "prune", "--keep", 1, "--yes").out
+
+
+def test_a_run_that_is_gone_on_with_meanwhile_stays(played):
+    [info] = [one for one in list_runs("runs") if one.id == played.id]
+    played.reopen()
+    assert not delete_run(info.path)
+    assert find_run("runs", played.id).path.is_dir()
+
+
+def test_what_a_killed_writer_left_is_deleted(played):
+    litter = played.store.root / "steps" / ".steps.parquet.0123abcd.tmp"
+    litter.write_bytes(b"PAR1")
+    played.give_up_chunks([0])
+    assert not litter.exists()
+    assert len(played.parts("steps")) == len(played.parts("episodes")) > 0
