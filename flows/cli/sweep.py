@@ -280,8 +280,9 @@ def _size(plan: "Plan", files: Mapping[str, bytes], where: Mapping[str, Any]) ->
     """Return how large a sweep is and how long it will take."""
     from sim_arena.sweeps.estimate import estimate
 
-    # How many cores somebody else's cluster has is not known before it is asked.
-    workers = where["workers"] or (1 if where["address"] else os.cpu_count() or 1)
+    # Threads wait for the interpreter, and how many cores a cluster has it says when it is asked.
+    own = where["runner"] != "threads" and not where["address"]
+    workers = where["workers"] or os.cpu_count() or 1 if own else 1
     found = estimate(plan, files, workers=workers)
     return {
         "episodes": len(plan),

@@ -42,16 +42,16 @@ def estimate(plan: Plan, files: Mapping[str, bytes], *, workers: int = 1) -> Est
 
     On the embedded cluster pieces of some chunks, spread over the sweep, are played to find out:
     neighbours have much in common, which a chunk plays once. How much the pieces differ says how
-    far the time may be from the mean. At the most the chunks take the time that a single worker
-    needs, as those of policies in Python do; at the least all workers are busy all the time. A
-    real cluster's windows take their time, whatever happens, and come one after another: its
-    episodes take at most what those do that all reach their step limit, and at the least what
-    those do that need one step.
+    far the time may be from the mean; at the least all workers are busy all the time, and at the
+    most one after another. A real cluster's windows take their time, whatever happens, and come
+    one after another: its episodes take at most what those do that all reach their step limit,
+    and at the least what those do that need one step.
 
     Args:
         plan: the sweep's plan
         files: the traces and manifests, by their names in `inputs/`
-        workers: how many chunks of the embedded cluster are played at once
+        workers: processes that play chunks of the embedded cluster. Threads count as one: they
+            wait for the interpreter
     """
     found = Estimate()
     start = 0

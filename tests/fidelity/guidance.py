@@ -19,12 +19,16 @@ from tests.fidelity.embedded import compile_recording
 from tests.fidelity.recording import Recording
 from traces.arithmetic import UNSET
 
-ATTEMPTS = 64
+ATTEMPTS = 64  # side by side
+ROUNDS = 40  # of so many attempts each, at most
 # By how much earlier than the news of it something may have been decided: binding takes a while,
 # and several pods are bound side by side; the more so where the machine was busy.
 _EARLIER_NS = (60_000_000, 250_000_000)
 _MISTAKEN_NS = 500_000_000
 _STARTED_EARLIER_NS = 200_000_000  # KWOK writes the stamp before it writes the status
+# Who may have been in the way of a choice that is not permitted: who was decided on so much before
+# it, or after it.
+_IN_THE_WAY_NS = (3_000_000_000, 500_000_000)
 _MS = 1_000_000
 
 
@@ -63,43 +67,141 @@ class Guidance(NamedTuple):
     delays: list[Delay]
 
 
-def guide(recording: Recording, attempts: int = ATTEMPTS) -> Guidance:
+def guide(recording: Recording, attempts: int = ATTEMPTS, rounds: int = ROUNDS) -> Guidance:
     """Run the engine with the real choices.
 
     When exactly the real scheduler decided, and KWOK started a pod, is known to some 60 to 250 ms
     only. The first attempts take the times of the log; the others move each pod's back a little,
-    at random.
+    at random. As long as none of them agrees to the end, more start from the one that agrees for
+    longest, and draw anew what was decided around its first difference.
+
+    Args:
+        recording: what the real control plane did.
+        attempts: side by side.
+        rounds: of so many attempts each, at most.
     """
     account = Account(recording)
     program = with_real_times(account)
     known = _known_pods(program, account)
-    guides = [_guide(program, account, known, attempt) for attempt in range(attempts)]
-    runs = Guided(stack([program] * attempts), _side_by_side(guides), range(attempts))
-    found: list[list[Verdict]] = [[] for _ in range(attempts)]
-    for moment in recording.moments:
+    best = None
+    guesses = [_guess(len(known), attempt) for attempt in range(attempts)]
+    for number in range(rounds):
+        found = max(_tried(program, account, known, guesses), key=_Try.lasts)
+        if (
+            best is None or found.lasts() >= best.lasts()
+        ):  # of the same length: another one is tried
+            best = found
+        if best.agrees():
+            break
+        doubtful = best.doubtful(account)
+        random = np.random.default_rng(number)
+        guesses = [_guess_again(best.guess, doubtful, random) for _ in range(attempts)]
+    assert best is not None
+    return Guidance(best.verdicts, list(delays(recording, known, best.rows)))
+
+
+class _Guess(NamedTuple):
+    """What one attempt assumes of each pod, and of the engine.
+
+    Attributes:
+        earlier: by how much before the news of it a pod's node was decided, in ns.
+        started: by how much before the news of it KWOK started a pod, in ns.
+        stays: whether a pod that is deleted counts until it is gone, for controllers too.
+        prompt: whether the engine has what follows from a moment at once.
+    """
+
+    earlier: Any
+    started: Any
+    stays: Any
+    prompt: bool
+
+
+def _guess(pods: int, attempt: int) -> _Guess:
+    random = np.random.default_rng(attempt)
+    earlier = random.integers(_EARLIER_NS[attempt % 2], size=pods) * (attempt > 1)
+    started = random.integers(_STARTED_EARLIER_NS, size=pods) * (attempt > 3)
+    stays = np.full(pods, attempt % 8 > 3)
+    return _Guess(earlier, started, stays, bool(attempt // 2 % 2))
+
+
+def _guess_again(guess: _Guess, doubtful: Any, random: np.random.Generator) -> _Guess:
+    """Draw some pods' times anew: all that are in doubt, or every other one of them."""
+    pods = len(guess.earlier)
+    drawn = doubtful & (random.random(pods) < random.choice((0.2, 0.5, 1.0)))
+    reach = _EARLIER_NS[random.integers(2)]
+    return _Guess(
+        np.where(drawn, random.integers(reach, size=pods), guess.earlier),
+        np.where(drawn, random.integers(_STARTED_EARLIER_NS, size=pods), guess.started),
+        np.where(drawn, random.random(pods) < random.choice((0.0, 0.5, 1.0)), guess.stays),
+        bool(random.integers(2)) if random.random() < 0.1 else guess.prompt,
+    )
+
+
+class _Try(NamedTuple):
+    """One attempt and what it showed.
+
+    Attributes:
+        guess: what it assumed.
+        verdicts: one a moment.
+        rows: of `REAL_POD`, one a pod: which of them the engine did not permit.
+    """
+
+    guess: _Guess
+    verdicts: list[Verdict]
+    rows: Any
+
+    def agrees(self) -> bool:
+        """Whether all is equal, at every moment."""
+        return all(verdict.agrees for verdict in self.verdicts)
+
+    def lasts(self) -> tuple[int, int, int]:
+        """For how many moments all is equal; until which choice; how many moments are."""
+        equal = [verdict.agrees for verdict in self.verdicts]
+        first = equal.index(False) if False in equal else len(equal)
+        return first, self._first_broken(), sum(equal)
+
+    def doubtful(self, account: Account) -> Any:
+        """Which pods were decided on, started or deleted around the first difference."""
+        at = self._first_broken()
+        before, after = at - _IN_THE_WAY_NS[0], at + _IN_THE_WAY_NS[1]
+        seen = [moment.seen for moment in account.recording.moments]
+        first, _, _ = self.lasts()
+        if self.verdicts[first].permitted:  # it shows in what is there
+            before, after = seen[first - 1] if first else 0, seen[first]
+        rows = self.rows
+        times = (rows.tried, rows.bound, rows.running, rows.deleted, rows.gone)
+        return np.any([(before <= time) & (time <= after) for time in times], axis=0)
+
+    def _first_broken(self) -> int:
+        broken = self.rows.bound[self.rows.verdict != 0]
+        return int(broken.min()) if len(broken) else FAR
+
+
+def _tried(
+    program: Program, account: Account, known: list[RealPod], guesses: list[_Guess]
+) -> list[_Try]:
+    """Run the engine with each of the guesses."""
+    guides = [_guide(program, account, known, guess) for guess in guesses]
+    runs = Guided(stack([program] * len(guesses)), _side_by_side(guides), range(len(guesses)))
+    found: list[list[Verdict]] = [[] for _ in guesses]
+    for moment in account.recording.moments:
         runs.advance(moment.seen)
         real = _Seen(
             account.counts(moment.seen),
             account.placements(moment.seen),
             {(o.kind, o.namespace, o.name): dict(o.reasons) for o in moment.workloads},
         )
-        for run in range(attempts):
+        for run in range(len(guesses)):
             found[run].append(_verdict(program, runs, run, real))
-    best = max(range(attempts), key=lambda run: _lasts(found[run]))
-    rows = runs.guide.pods[best][: len(known)]
-    return Guidance(found[best], list(delays(recording, known, rows)))
+    return [
+        _Try(guess, found[run], runs.guide.pods[run][: len(known)])
+        for run, guess in enumerate(guesses)
+    ]
 
 
 def _side_by_side(guides: list[Guide]) -> Guide:
     pods, steps, row_of, counts = (np.stack(column) for column in zip(*guides, strict=True))
     return Guide(pods.view(np.recarray), steps.view(np.recarray), row_of, counts)
-
-
-def _lasts(verdicts: list[Verdict]) -> tuple[int, int]:
-    """For how many moments all is equal; then how many are."""
-    equal = [verdict.agrees for verdict in verdicts]
-    first = equal.index(False) if False in equal else len(equal)
-    return first, sum(equal)
 
 
 def with_real_times(account: Account) -> Program:
@@ -147,33 +249,30 @@ def _without_mistakes(pods: list[RealPod]) -> Iterator[RealPod]:
     yield from mistakes.values()
 
 
-def _guide(program: Program, account: Account, known: list[RealPod], attempt: int) -> Guide:
+def _guide(program: Program, account: Account, known: list[RealPod], guess: _Guess) -> Guide:
     numbers = {(ref.kind, ref.namespace, ref.name): n for n, ref in enumerate(program.workloads)}
     nodes = {node.name: number for number, node in enumerate(program.nodes)}
-    random = np.random.default_rng(attempt)
     pods = np.zeros(max(1, len(known)), REAL_POD).view(np.recarray)
-    for row, real in zip(pods, known, strict=False):
+    assumed = zip(guess.earlier, guess.started, guess.stays, strict=True)
+    for row, real, (earlier, started, stays) in zip(pods, known, assumed, strict=False):
         workload = numbers[real.root.kind, real.root.namespace, real.root.name]
         row.set = _set_of(program, workload, real)
         row.ordinal = _ordinal(real, nodes)
         row.node = nodes.get(real.node or "", UNSET)
         row.created = real.thing.created
-        earlier = int(random.integers(_EARLIER_NS[attempt % 2])) if attempt > 1 else 0
         row.tried = _before(real.tried, earlier)
         row.bound = _before(real.bound, earlier)
-        started = int(random.integers(_STARTED_EARLIER_NS)) if attempt > 3 else 0
         row.running = max(_before(real.running, started), min(real.running, row.bound))
         row.ended = real.ended
         # Controllers take no account of a pod from its mark on, the scheduler until it is gone.
-        row.deleted = real.thing.gone if attempt % 8 > 3 else real.deleted
+        row.deleted = real.thing.gone if stays else real.deleted
         row.gone = real.thing.gone
         row.nominated = nodes.get(real.nominated or "", UNSET)
         row.nominated_at = _before(real.nominated_at, earlier)
         for field in ("pod", "own_creation", "own_start", "own_end", "own_deletion"):
             row[field] = UNSET
     steps = _steps(numbers, account)
-    prompt = attempt // 2 % 2
-    counts = np.array([len(known), len(steps), 0, prompt], np.int64)
+    counts = np.array([len(known), len(steps), 0, guess.prompt], np.int64)
     row_of = np.full(4 * len(known) + 256, UNSET, np.int64)
     return Guide(pods, _padded(steps, STEP), row_of, counts)
 
