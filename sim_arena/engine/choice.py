@@ -19,6 +19,7 @@ __all__ = [
     "RELEASE",
     "RETRY",
     "ROLLOUT",
+    "SEQUENCE",
     "STARTUP",
     "TIE",
     "UID",
@@ -30,7 +31,7 @@ __all__ = [
 
 # Purposes.
 TIE, UID, PULL, STARTUP, ORDER, GARBAGE, OFFSET = range(1, 8)
-NODE, ROLLOUT, RETRY, VICTIM, RELEASE, DAEMONS = range(8, 14)
+NODE, ROLLOUT, RETRY, VICTIM, RELEASE, DAEMONS, SEQUENCE = range(8, 15)
 
 _MASK = 0xFFFFFFFF
 

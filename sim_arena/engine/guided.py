@@ -2,7 +2,10 @@
 
 Where Kubernetes leaves a choice open, the seed makes it (choice.py). Here what really happened
 makes it: each pod is tried when it was really tried, starts and ends when it really did, goes to
-the node that it really went to, and the controllers delete the pods that they really deleted.
+the node that it really went to, and the controllers delete the pods that they really deleted. Pods
+of a batch are asked for side by side, so SimKube's sequence numbers, and with them the lifecycles,
+are those that they really got.
+
 None of it is taken on trust: a node must be one of the best, and a victim one that may go first.
 What is not is noted as the pod's `verdict`, and the engine then chooses for itself.
 
@@ -24,7 +27,7 @@ from sim_arena.engine.applications import apply_next
 from sim_arena.engine.bundle import bundle
 from sim_arena.engine.jit import entry, jit, rare
 from sim_arena.engine.job_pods import own_set
-from sim_arena.engine.lifecycle import delete_pod, notice_workload
+from sim_arena.engine.lifecycle import delete_pod, lifetime_of, notice_workload
 from sim_arena.engine.program import CRON_JOB, DAEMON_SET, DEPLOYMENT, JOB, Arrays
 from sim_arena.engine.replicaset import precedence, rank
 from sim_arena.engine.scheduler import schedule
@@ -66,6 +69,7 @@ def _record(*fields: tuple[str, str]) -> np.dtype[Any]:
 REAL_POD = _record(
     ("set", "i8"),
     ("ordinal", "i8"),  # UNSET where its set has none
+    ("sequence", "i8"),  # SimKube's number among the pods of equal specs; UNSET: not known
     ("node", "i8"),  # UNSET: never bound
     ("created", "i8"),
     ("tried", "i8"),  # when the scheduler first said something of it
@@ -152,7 +156,7 @@ _MOST = 1_000_000  # actions in one call; more would be a loop without end
 def _advance(program: Any, state: Any, guide: Any, until: int, whole: Any) -> int:
     clock = state.clock[0]
     for _ in range(_MOST):
-        _find_rows(state, guide)
+        _find_rows(program, state, guide)
         # The queue is read from the pods themselves.
         clock.active = 0
         clock.backoff = 0
@@ -180,7 +184,7 @@ def _advance(program: Any, state: Any, guide: Any, until: int, whole: Any) -> in
 
 
 @jit
-def _find_rows(state: Any, guide: Any) -> None:
+def _find_rows(program: Any, state: Any, guide: Any) -> None:
     """Find out which real pods the new ones of the engine are, and which have gone."""
     counts = guide.counts
     while counts[2] < state.clock[0].pods:
@@ -194,6 +198,8 @@ def _find_rows(state: Any, guide: Any) -> None:
             guide.pods[row].pod = p
             guide.pods[row].own_creation = state.clock[0].now
             pod.created = guide.pods[row].created
+            if guide.pods[row].sequence != UNSET:
+                pod.lifetime = lifetime_of(program, pod.template, guide.pods[row].sequence)
     for row in range(counts[0]):
         real = guide.pods[row]
         if real.pod != UNSET and real.own_deletion == UNSET and state.pods[real.pod].phase == GONE:

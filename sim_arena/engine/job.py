@@ -26,6 +26,7 @@ from sim_arena.engine.job_pods import (
 from sim_arena.engine.lifecycle import (
     create_pod,
     delete_pod,
+    exchange_lifetimes,
     mark_workload,
     notice_workload,
     sync_at_deadline,
@@ -432,10 +433,13 @@ def _create(program: Any, state: Any, w: int, application: Any, count: int) -> i
             if over > clock.now:
                 soonest = over if soonest == UNSET else min(soonest, over)
                 continue
+        first = made == 0 or made == end
         if made == end:
             clock.late += wait
             end += made + 1
         p = create_pod(program, state, own_set(program, w), application.template, index, 1)
+        if not first and not application.indexed:
+            exchange_lifetimes(state, p)
         state.pods[p].tracked = UNCOUNTED
         state.pods[p].failures = failures
         made += 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from sim_arena.engine.admission import admit
-from sim_arena.engine.choice import PULL, STARTUP, choose, draw
+from sim_arena.engine.choice import PULL, SEQUENCE, STARTUP, choose, draw
 from sim_arena.engine.choice import RELEASE as CHOICE
 from sim_arena.engine.jit import jit, rare
 from sim_arena.engine.order import delay
@@ -59,8 +59,10 @@ __all__ = [
     "create_pod",
     "delete_pod",
     "evict_pod",
+    "exchange_lifetimes",
     "finish_wait",
     "kill_container",
+    "lifetime_of",
     "mark_set",
     "mark_workload",
     "notice_set",
@@ -193,12 +195,35 @@ def _lifetime(program: Any, state: Any, s: int, template: int, ordinal: int) -> 
     number = counter.made
     counter.made += 1
     record = program.templates[template]
+    if ordinal != UNSET and record.end_lifecycle - record.first_lifecycle > 1:
+        number = _made_before(state, s, template, ordinal)
+    return lifetime_of(program, template, number)
+
+
+@jit
+def exchange_lifetimes(state: Any, p: int) -> None:
+    """Draw whether a new pod has SimKube's sequence number of the one made before it.
+
+    The pods of a batch are asked for side by side, and numbered as they come to the webhook.
+    """
+    pod = state.pods[p]
+    if pod.next == UNSET:
+        return
+    before = state.pods[pod.next]
+    if before.lifetime == pod.lifetime or before.created != pod.created:
+        return
+    if before.phase == PENDING and choose(state.clock[0].seed, SEQUENCE, p, 2):
+        before.lifetime, pod.lifetime = pod.lifetime, before.lifetime
+
+
+@jit
+def lifetime_of(program: Any, template: int, sequence: int) -> int:
+    """Return how long a template's pod with a sequence number of SimKube runs: UNSET for ever."""
+    record = program.templates[template]
     length = record.end_lifecycle - record.first_lifecycle
     if length == 0:
         return UNSET
-    if ordinal != UNSET and length > 1:
-        number = _made_before(state, s, template, ordinal)
-    return program.timelines[record.first_lifecycle + number % length]
+    return program.timelines[record.first_lifecycle + sequence % length]
 
 
 @rare

@@ -11,7 +11,13 @@ from typing import Any
 from sim_arena.engine.admission import settle
 from sim_arena.engine.choice import UID, draw
 from sim_arena.engine.jit import jit, rare
-from sim_arena.engine.lifecycle import create_pod, mark_set, notice_set, take_down_pod
+from sim_arena.engine.lifecycle import (
+    create_pod,
+    exchange_lifetimes,
+    mark_set,
+    notice_set,
+    take_down_pod,
+)
 from sim_arena.engine.order import delay
 from sim_arena.engine.program import DEPLOYMENT, NS
 from sim_arena.engine.slow_start import (
@@ -68,10 +74,13 @@ def _create_in_batches(program: Any, state: Any, s: int, count: int, whole: Any)
     clock.late = wait
     end = 1
     for i in range(count):
+        first = i == 0 or i == end
         if i == end:
             clock.late += wait
             end += i + 1
-        create_pod(program, state, s, state.sets[s].template, UNSET, whole)
+        p = create_pod(program, state, s, state.sets[s].template, UNSET, whole)
+        if not first:
+            exchange_lifetimes(state, p)
     clock.late = 0
 
 

@@ -24,6 +24,7 @@ ROUNDS = 40  # of so many attempts each, at most
 # By how much earlier than the news of it something may have been decided: binding takes a while,
 # and several pods are bound side by side; the more so where the machine was busy.
 _EARLIER_NS = (60_000_000, 250_000_000)
+_KNOWN_LATER_NS = 100_000_000  # when a controller hears of a pod's end
 _MISTAKEN_NS = 500_000_000
 _STARTED_EARLIER_NS = 200_000_000  # KWOK writes the stamp before it writes the status
 # Who may have been in the way of a choice that is not permitted: who was decided on so much before
@@ -87,9 +88,7 @@ def guide(recording: Recording, attempts: int = ATTEMPTS, rounds: int = ROUNDS) 
     guesses = [_guess(len(known), attempt) for attempt in range(attempts)]
     for number in range(rounds):
         found = max(_tried(program, account, known, guesses), key=_Try.lasts)
-        if (
-            best is None or found.lasts() >= best.lasts()
-        ):  # of the same length: another one is tried
+        if best is None or found.lasts() >= best.lasts():
             best = found
         if best.agrees():
             break
@@ -106,12 +105,14 @@ class _Guess(NamedTuple):
     Attributes:
         earlier: by how much before the news of it a pod's node was decided, in ns.
         started: by how much before the news of it KWOK started a pod, in ns.
+        later: by how much after the news of it controllers heard of a pod's end, in ns.
         stays: whether a pod that is deleted counts until it is gone, for controllers too.
         prompt: whether the engine has what follows from a moment at once.
     """
 
     earlier: Any
     started: Any
+    later: Any
     stays: Any
     prompt: bool
 
@@ -121,7 +122,7 @@ def _guess(pods: int, attempt: int) -> _Guess:
     earlier = random.integers(_EARLIER_NS[attempt % 2], size=pods) * (attempt > 1)
     started = random.integers(_STARTED_EARLIER_NS, size=pods) * (attempt > 3)
     stays = np.full(pods, attempt % 8 > 3)
-    return _Guess(earlier, started, stays, bool(attempt // 2 % 2))
+    return _Guess(earlier, started, np.zeros(pods, np.int64), stays, bool(attempt // 2 % 2))
 
 
 def _guess_again(guess: _Guess, doubtful: Any, random: np.random.Generator) -> _Guess:
@@ -130,8 +131,11 @@ def _guess_again(guess: _Guess, doubtful: Any, random: np.random.Generator) -> _
     drawn = doubtful & (random.random(pods) < random.choice((0.2, 0.5, 1.0)))
     reach = _EARLIER_NS[random.integers(2)]
     return _Guess(
-        np.where(drawn, random.integers(reach, size=pods), guess.earlier),
+        np.where(drawn, (reach * random.random(pods) ** 3).astype(np.int64), guess.earlier),
         np.where(drawn, random.integers(_STARTED_EARLIER_NS, size=pods), guess.started),
+        np.where(
+            drawn, random.integers(random.choice((1, _KNOWN_LATER_NS)), size=pods), guess.later
+        ),
         np.where(drawn, random.random(pods) < random.choice((0.0, 0.5, 1.0)), guess.stays),
         bool(random.integers(2)) if random.random() < 0.1 else guess.prompt,
     )
@@ -253,22 +257,25 @@ def _guide(program: Program, account: Account, known: list[RealPod], guess: _Gue
     numbers = {(ref.kind, ref.namespace, ref.name): n for n, ref in enumerate(program.workloads)}
     nodes = {node.name: number for number, node in enumerate(program.nodes)}
     pods = np.zeros(max(1, len(known)), REAL_POD).view(np.recarray)
-    assumed = zip(guess.earlier, guess.started, guess.stays, strict=True)
-    for row, real, (earlier, started, stays) in zip(pods, known, assumed, strict=False):
+    assumed = zip(guess.earlier, guess.started, guess.later, guess.stays, strict=True)
+    for row, real, (earlier, started, later, stays) in zip(pods, known, assumed, strict=False):
         workload = numbers[real.root.kind, real.root.namespace, real.root.name]
         row.set = _set_of(program, workload, real)
         row.ordinal = _ordinal(real, nodes)
+        sequence = real.thing.first("sequence")[1]
+        row.sequence = UNSET if sequence is None else int(sequence)
         row.node = nodes.get(real.node or "", UNSET)
         row.created = real.thing.created
-        row.tried = _before(real.tried, earlier)
-        row.bound = _before(real.bound, earlier)
+        since = min(earlier, max(0, real.bound - real.thing.created))
+        row.tried = _before(real.tried, since)
+        row.bound = _before(real.bound, since)
         row.running = max(_before(real.running, started), min(real.running, row.bound))
-        row.ended = real.ended
+        row.ended = min(real.ended + later, max(real.ended, min(real.deleted, real.thing.gone)))
         # Controllers take no account of a pod from its mark on, the scheduler until it is gone.
         row.deleted = real.thing.gone if stays else real.deleted
         row.gone = real.thing.gone
         row.nominated = nodes.get(real.nominated or "", UNSET)
-        row.nominated_at = _before(real.nominated_at, earlier)
+        row.nominated_at = _before(real.nominated_at, since)
         for field in ("pod", "own_creation", "own_start", "own_end", "own_deletion"):
             row[field] = UNSET
     steps = _steps(numbers, account)
