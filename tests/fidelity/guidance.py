@@ -177,7 +177,8 @@ class _Try(NamedTuple):
         return np.any([(before <= time) & (time <= after) for time in times], axis=0)
 
     def _first_broken(self) -> int:
-        broken = self.rows.bound[self.rows.verdict != 0]
+        # By the news of it, not by what was guessed: else small guesses would last longer.
+        broken = (self.rows.bound + self.guess.earlier)[self.rows.verdict != 0]
         return int(broken.min()) if len(broken) else FAR
 
 
