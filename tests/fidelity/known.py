@@ -6,7 +6,6 @@ _CROWDED = (
     "always among what 8,192 seeds find, nor are its times known well enough to follow it"
 )
 _STALLED = "recorded while KWOK or the API server was held up by other work"
-_BATCH = "which pod of a batch has which of SimKube's sequence numbers is open"
 
 KNOWN: dict[tuple[int, int], str] = {
     (1, 104): _CROWDED,
@@ -15,6 +14,5 @@ KNOWN: dict[tuple[int, int], str] = {
     (2, 1626): _STALLED,
     (2, 3018): _STALLED,
     (2, 5107): "ReplicaSets of one second are ordered by name, which the engine does not know",
-    (2, 5121): _BATCH,
 }
 """By version and seed."""
