@@ -190,9 +190,9 @@ _KNOWN = """\
   It comes to nothing where a guided run counts the two as one.
 - A guided run is told too when a quota refused a pod: that it had to is compared freely.
 - What the scheduler decides and when is known from the news of it, to some 60 ms, or 250 ms on a
-  busy machine. A guided run is tried with times that differ by that, {attempts} at once and {rounds} times
-  over at most: as long as none agrees to the end, the next start from the one that agrees for
-  longest, and draw the times anew of what was decided around its first difference."""
+  busy machine. A guided run is tried with times that differ by that, {attempts} at once and at most
+  {rounds} times over: as long as none agrees to the end, the next start from the one that agrees
+  for longest, and draw the times anew of what was decided around its first difference."""
 
 
 def _recorded(rows: list[Row], recorded: int) -> str:
