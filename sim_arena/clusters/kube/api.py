@@ -91,8 +91,10 @@ class Api:
                 )
         except (config.ConfigException, OSError, ValueError) as error:
             wanted = f"the context {context!r}" if context else "a context"
+            there = _contexts(path)
+            found = f"only the contexts {', '.join(there)}" if there else f"none: {error}"
             raise PermanentError(
-                f"expected a kubeconfig with {wanted}, found: {error}; set KUBECONFIG, or name a "
+                f"expected a kubeconfig with {wanted}, found {found}; set KUBECONFIG, or name a "
                 "context that it has"
             ) from error
         if "127.0.0.1" in str(configuration.host):
@@ -338,6 +340,18 @@ class WatchStream:
     def close(self) -> None:
         """Give the connection back, from the thread that has read the stream."""
         self._response.close()
+
+
+def _contexts(path: str | Path | None) -> list[str]:
+    """Return the names of a kubeconfig's contexts; none if it cannot be read."""
+    from kubernetes import config  # noqa: PLC0415 - takes half a second
+
+    file = os.environ.get("KUBECONFIG") if path is None else str(path)
+    try:
+        found, _ = config.list_kube_config_contexts(file)
+    except (config.ConfigException, OSError, ValueError):
+        return []
+    return [one["name"] for one in found]
 
 
 def _in_pod() -> bool:
