@@ -347,8 +347,9 @@ def _contexts(path: str | Path | None) -> list[str]:
     from kubernetes import config  # noqa: PLC0415 - takes half a second
 
     file = os.environ.get("KUBECONFIG") if path is None else str(path)
+    listed: Any = config.list_kube_config_contexts
     try:
-        found, _ = config.list_kube_config_contexts(file)
+        found, _ = listed(file)
     except (config.ConfigException, OSError, ValueError):
         return []
     return [one["name"] for one in found]
