@@ -30,6 +30,7 @@ from sim_arena.sweeps import (
     writing,
 )
 from tests.flows.server import last_run
+from tests.rows import timeless
 from traces.generator import write_demo
 
 pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.usefixtures("prefect_server")]
@@ -40,11 +41,6 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> str:
     out = tmp_path_factory.mktemp("traces")
     write_demo(out, seed=4, count=4)
     return str(out)
-
-
-def timeless(table: Any) -> list[dict[str, Any]]:
-    clock = {"started_at", "wall_seconds"}
-    return [{k: v for k, v in row.items() if k not in clock} for row in rows_of(table)]
 
 
 def test_the_flow_gives_what_the_runner_without_prefect_gives(
@@ -61,8 +57,8 @@ def test_the_flow_gives_what_the_runner_without_prefect_gives(
     plain, plan = create(asked, tmp_path / "plain", "a")
     assert figures == go_on(plain, plan)
     for load in (load_steps, load_episodes):
-        played = timeless(load(tmp_path / "a", form="arrow"))
-        assert played == timeless(load(plain, form="arrow"))
+        played = timeless(rows_of(load(tmp_path / "a", form="arrow")))
+        assert played == timeless(rows_of(load(plain, form="arrow")))
     name = f"sweep of {Path(demo).stem} by heuristic, random"
     run = last_run(client, name)
     assert run.name == name

@@ -5,15 +5,13 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from threading import Event
-from typing import Any
 
 import pytest
 
-from results import Sweep, load_episodes, load_steps, rows_of
 from sim_arena.sweeps import SweepSpec, create, go_on
+from tests.rows import both_tables
 from traces.generator import write_demo
 
 pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.usefixtures("prefect_server")]
@@ -71,11 +69,4 @@ def test_three_kills_of_the_flow_lose_and_repeat_nothing(tmp_path: Path) -> None
     out, errors = sweep.communicate(timeout=900)
     assert sweep.returncode == 0, errors
     assert '"episodes": 40' in out
-    for load in (load_steps, load_episodes):
-        assert timeless(load, runs / "same") == timeless(load, whole)
-
-
-def timeless(load: Callable[..., Any], sweep: Sweep | Path) -> list[dict[str, Any]]:
-    clock = {"started_at", "wall_seconds"}
-    rows = rows_of(load(sweep, form="arrow"))
-    return [{k: v for k, v in row.items() if k not in clock} for row in rows]
+    assert both_tables(runs / "same") == both_tables(whole)

@@ -14,7 +14,7 @@ from flows.runners import runner_for
 from flows.sweep import sweep
 from sim_arena.errors import PermanentError
 from sim_arena.sweeps import SweepSpec, create, go_on
-from tests.flows.rows import timeless
+from tests.rows import both_tables
 from traces.generator import write_demo
 
 pytestmark = pytest.mark.xdist_group("prefect")
@@ -60,7 +60,7 @@ def test_a_killed_ray_worker_changes_nothing(tmp_path: Path) -> None:
         ended.set()
         killer.join()
     assert killed
-    assert timeless(tmp_path / "there" / "same") == timeless(here)
+    assert both_tables(tmp_path / "there" / "same") == both_tables(here)
 
 
 def workers() -> Iterator[int]:

@@ -20,7 +20,7 @@ from results.store import place_in, read_bytes, read_document, write_document
 from sim_arena.errors import PermanentError
 from sim_arena.sweeps import SweepSpec, TooManyFailedError, create, go_on, opened, writing
 from tests.flows.conftest import until
-from tests.flows.rows import timeless
+from tests.rows import both_tables
 from traces.generator import write_demo
 
 ROOT = Path(__file__).parents[2]
@@ -113,7 +113,7 @@ def test_a_killed_dask_worker_changes_nothing(
     assert killed[0] in pids
     assert killed[0] not in slow_dask.run(os.getpid).values()
     # Its chunk is there, so another worker has played it.
-    assert timeless(there) == timeless(here)
+    assert both_tables(there) == both_tables(here)
 
 
 @pytest.mark.parametrize("kind", ["folder", "s3"])
@@ -214,7 +214,7 @@ def test_results_in_an_object_store_are_the_same(s3: str, demo: str, tmp_path: P
     sweep(**given, runs_dir=s3, run_id="same")
     sweep(**given, runs_dir=str(tmp_path), run_id="same")
     place = place_in(s3, "same")
-    assert timeless(place) == timeless(tmp_path / "same")
+    assert both_tables(place) == both_tables(tmp_path / "same")
     there = Sweep.open(place)
     assert there.read_summary() is not None
     assert len(there.parts("steps")) == 4

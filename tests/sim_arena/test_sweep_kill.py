@@ -2,13 +2,12 @@
 
 import random
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from results import load_episodes, load_steps, rows_of
 from sim_arena.sweeps import SweepSpec, create, go_on, opened
 from tests import kills
+from tests.rows import both_tables
 from traces.generator import write_demo
 
 KILLS = 50
@@ -40,7 +39,7 @@ def test_fifty_kills_lose_and_repeat_nothing(tmp_path: Path) -> None:
     )
     whole, plan = create(asked, tmp_path / "whole", "same")
     go_on(whole, plan)
-    wanted = [rows_of(load(whole, form="arrow")) for load in (load_steps, load_episodes)]
+    wanted = both_tables(whole)
     dice = random.Random(20)  # noqa: S311 # where to kill is no secret
     times = sweeps = unmade = 0
     while times < KILLS:
@@ -49,9 +48,7 @@ def test_fifty_kills_lose_and_repeat_nothing(tmp_path: Path) -> None:
         while killed(place / "same", asked, dice.randint(1, dice.choice((15, 100)))):
             times += 1
             unmade += not (place / "same" / "run.json").exists()
-        for load, rows in zip((load_steps, load_episodes), wanted, strict=True):
-            found = rows_of(load(place / "same", form="arrow"))
-            assert timeless(found) == timeless(rows)
+        assert both_tables(place / "same") == wanted
         assert files_of(place / "same") == files_of(tmp_path / "whole" / "same")
     assert unmade > 3
 
@@ -60,8 +57,3 @@ def files_of(sweep: Path) -> set[str]:
     """The files that are there, those included that begin with a dot."""
     files = {str(path.relative_to(sweep)) for path in sweep.rglob("*") if path.is_file()}
     return {name for name in files if not name.endswith(".tmp")}
-
-
-def timeless(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    clock = {"started_at", "wall_seconds"}
-    return [{key: value for key, value in row.items() if key not in clock} for row in rows]

@@ -37,9 +37,8 @@ from sim_arena.sweeps.fetched import played_folder
 from sim_arena.sweeps.playing import local
 from sim_arena.sweeps.rows import episode_row, of_this_sweep
 from sim_arena.sweeps.running import begin
+from tests.rows import timeless
 from traces.generator import write_demo
-
-CLOCK = {"started_at", "wall_seconds"}
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +46,6 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> str:
     out = tmp_path_factory.mktemp("traces")
     write_demo(out, seed=4, count=6)
     return str(out)
-
-
-def timeless(rows: list[dict[str, Any]], *more: str) -> list[dict[str, Any]]:
-    without = CLOCK | set(more)
-    return [{key: value for key, value in row.items() if key not in without} for row in rows]
 
 
 def steps_of(sweep: Sweep) -> list[dict[str, Any]]:
