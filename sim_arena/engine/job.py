@@ -39,6 +39,7 @@ from sim_arena.engine.slow_start import (
     NEXT_BATCH,
     begin,
     forget_request,
+    is_beside,
     is_under_way,
     note_request,
 )
@@ -470,6 +471,8 @@ def _create_one(program: Any, state: Any, w: int, application: Any) -> None:
         if p != UNSET:
             state.pods[p].tracked = UNCOUNTED
             state.pods[p].failures = failures
+            if index == UNSET and is_beside(state, s):
+                exchange_lifetimes(state, p)
         wait = note_request(state, s, p == UNSET)
         if wait > 0:
             notice_workload(state, w, wait)

@@ -24,6 +24,7 @@ from sim_arena.engine.slow_start import (
     NEXT_BATCH,
     begin,
     forget_request,
+    is_beside,
     is_under_way,
     note_request,
 )
@@ -91,8 +92,10 @@ def _create_one(program: Any, state: Any, s: int, missing: int, whole: Any) -> N
         begin(state, s, min(missing, _BURST))
         notice_set(state, s, NEXT_BATCH)
         return
-    refused = create_pod(program, state, s, state.sets[s].template, UNSET, whole) == UNSET
-    wait = note_request(state, s, refused)
+    p = create_pod(program, state, s, state.sets[s].template, UNSET, whole)
+    if p != UNSET and is_beside(state, s):
+        exchange_lifetimes(state, p)
+    wait = note_request(state, s, p == UNSET)
     if wait > 0:
         notice_set(state, s, wait)
         return

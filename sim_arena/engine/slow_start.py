@@ -14,7 +14,14 @@ from typing import Any
 
 from sim_arena.engine.jit import jit
 
-__all__ = ["NEXT_BATCH", "begin", "forget_request", "is_under_way", "note_request"]
+__all__ = [
+    "NEXT_BATCH",
+    "begin",
+    "forget_request",
+    "is_beside",
+    "is_under_way",
+    "note_request",
+]
 
 # The least delays, in ticks of `clock.serial`, between two pods of a batch and before a batch.
 _BESIDE, NEXT_BATCH = 1, 4
@@ -53,9 +60,16 @@ def note_request(state: Any, s: int, refused: bool) -> int:
     if facts.denied or facts.need <= 0:
         facts.batch = 0
         return 0
-    facts.batch *= 2
-    facts.left = min(facts.batch, facts.need)
+    facts.batch = min(2 * facts.batch, facts.need)
+    facts.left = facts.batch
     return NEXT_BATCH
+
+
+@jit
+def is_beside(state: Any, s: int) -> bool:
+    """Say whether the next pod is asked for beside another one, and not as a batch's first."""
+    facts = state.admission[s]
+    return facts.left < facts.batch
 
 
 @jit
