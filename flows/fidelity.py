@@ -15,6 +15,7 @@ from flows import parameters as p
 from flows.agreement import Compared, headline, publish
 from sim_arena import clusters, spec
 from sim_arena.clusters.kube.api import Api
+from sim_arena.clusters.kube.commands import Commands
 from sim_arena.clusters.kwok.preflight import usable_nodes
 from sim_arena.sweeps.cases import trace_files
 from tasks.compare_trace import compare_trace
@@ -88,7 +89,7 @@ def fidelity(  # noqa: PLR0913, PLR0917 # each is a field of the form in the UI
     found: list[Compared] = []
     with turn(_place(context)):
         with closing(Api.from_kubeconfig(context=context)) as api:  # no trace can do without
-            usable_nodes(api, nodes, replay, allow_real_nodes=allow_real_nodes)
+            usable_nodes(api, Commands(context, nodes, replay, allow_real_nodes))
         for file in files:
             state: Any = compare_trace(
                 file,

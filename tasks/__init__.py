@@ -6,6 +6,7 @@ made must be removed also where no task can start any more, so `clean_up` is a p
 
 from sim_arena.verbs import clean_up
 from tasks.decide import decide
+from tasks.logs import hand_on
 from tasks.mutate import mutate
 from tasks.observe import observe
 from tasks.preflight import preflight
@@ -25,3 +26,5 @@ __all__ = [
     "simulate",
     "wait",
 ]
+
+hand_on()

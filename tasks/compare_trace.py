@@ -9,6 +9,7 @@ from prefect.runtime import task_run
 from prefect.tasks import exponential_backoff
 
 from sim_arena.clusters.kube.api import Api
+from sim_arena.clusters.kube.commands import Commands
 from sim_arena.clusters.kwok.preflight import usable_nodes
 from sim_arena.fidelity import Comparison, compare, record
 from sim_arena.spec import Replay
@@ -60,7 +61,7 @@ def compare_trace(  # noqa: PLR0913 # each is needed
     document = load_trace(trace)
     api = Api.from_kubeconfig(context=context)
     try:
-        there = usable_nodes(api, nodes, replay, allow_real_nodes=allow_real_nodes)
+        there = usable_nodes(api, Commands(context, nodes, replay, allow_real_nodes))
         recording = record(api, document, there, run_id, replay=replay, duration=duration)
     finally:
         api.close()

@@ -50,6 +50,7 @@ def fidelity(  # noqa: PLR0913 # each option is an argument
     """
     from results import new_run_id
     from sim_arena.clusters.kube.api import Api
+    from sim_arena.clusters.kube.commands import Commands
     from sim_arena.clusters.kwok.preflight import usable_nodes
     from sim_arena.fidelity import compare, record
     from traces import load_trace
@@ -57,7 +58,7 @@ def fidelity(  # noqa: PLR0913 # each option is an argument
     options.existing(trace)
     document = load_trace(str(trace))
     api = Api.from_kubeconfig(context=context)
-    there = usable_nodes(api, nodes, replay, allow_real_nodes=allow_real_nodes)
+    there = usable_nodes(api, Commands(context, nodes, replay, allow_real_nodes))
     with fail_as(FAILED):
         recording = record(api, document, there, new_run_id(), replay=replay, duration=duration)
         found = compare(recording, seeds)

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from flows.cli import output
 from flows.cli.errors import TerminatedError
 from sim_arena.errors import SimArenaError
 
@@ -23,6 +24,14 @@ class ServerError(SimArenaError):
     """The Prefect server could not be reached."""
 
 
+class _Told(logging.Handler):
+    """Tells what a cluster warns of, as whom it waits for, where Prefect's log is not shown."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno >= logging.WARNING:
+            output.warn([record.getMessage()])
+
+
 def prepare(*, verbose: bool) -> None:
     """Set what Prefect reads at its import. What the user has set stays.
 
@@ -35,6 +44,7 @@ def prepare(*, verbose: bool) -> None:
         # Progress and errors are told by the command; the server gets the log all the same.
         os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
         logging.raiseExceptions = False  # a log that an interrupted run cannot send is no news
+        logging.getLogger("sim_arena.clusters").addHandler(_Told())
 
 
 @contextmanager

@@ -112,17 +112,33 @@ class Api:
         """Close the client's connections."""
         self._client.rest_client.pool_manager.clear()
 
-    def request(self, method: str, path: str, body: Json | None = None, **options: Any) -> Json:
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Json | None = None,
+        *,
+        patience_s: float | None = None,
+        **options: Any,
+    ) -> Json:
         """One request; `options` are those of the kubernetes client's dynamic part.
 
         What fails for a moment (no answer, 429, 5xx) is tried again with a growing pause, or
         after the one that the server asks for.
 
+        Args:
+            method: of HTTP.
+            path: the resource's path.
+            body: what is sent.
+            patience_s: for how long; None for as long as the class was told.
+            options: of the client.
+
         Raises:
             RefusedError: the server refused.
             AwayError: it did not answer, or only that it cannot now, for longer than the patience.
         """
-        deadline = time.monotonic() + self._patience_s
+        patience = self._patience_s if patience_s is None else patience_s
+        deadline = time.monotonic() + patience
         pause = _FIRST_PAUSE_S
         while True:
             try:

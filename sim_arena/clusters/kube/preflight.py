@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from sim_arena.clusters.base import Check
 from sim_arena.clusters.kube.api import Api, Json
 from sim_arena.clusters.kube.cleaning import leftovers
+from sim_arena.clusters.kube.commands import Commands
 from sim_arena.clusters.kube.errors import ApiError
 from sim_arena.clusters.kube.lease import Lease
 from sim_arena.clusters.kube.nodes import (
@@ -37,12 +38,13 @@ __all__ = [
 ]
 
 _SHOWN = 5
+_FIRST_ANSWER_S = 8.0  # somebody waits for it, and a server that is not there never answers
 
 
 def reachable(api: Api) -> Check:
     """Check that the API server answers."""
     try:
-        version = api.request("get", "/version")["gitVersion"]
+        version = api.request("get", "/version", patience_s=_FIRST_ANSWER_S)["gitVersion"]
     except ApiError as error:
         return Check(
             "api",
@@ -61,7 +63,7 @@ def permitted(api: Api, needs: Iterable[Need], remedy: str, *, name: str = "perm
     return Check(name, ok=False, found=f"not permitted: {'; '.join(lacking)}", remedy=remedy)
 
 
-def home(api: Api) -> Check:
+def home(api: Api, commands: Commands) -> Check:
     """Check that there is a place for the lease."""
     found = api.get({"apiVersion": "v1", "kind": "Namespace"}, None, HOME)
     if found is None:
@@ -69,28 +71,25 @@ def home(api: Api) -> Check:
             "namespace",
             ok=False,
             found=f"no namespace {HOME} for the lease on which runs queue",
-            remedy="`sim-arena cluster prepare` makes it",
+            remedy=f"{commands.prepare()} makes it",
         )
     return Check("namespace", ok=True, found=HOME)
 
 
-def node_checks(
-    api: Api, asked: Sequence[Node] | None, replay: Replay, *, allow_real: bool
-) -> list[Check]:
+def node_checks(api: Api, asked: Sequence[Node] | None, commands: Commands) -> list[Check]:
     """Check the nodes: played by KWOK, as asked for, ready, and open for the replay's pods.
 
     Args:
         api: the cluster.
         asked: the nodes that are asked for; None for whichever are there.
-        replay: with `simkube` the pods tolerate the virtual nodes' taint.
-        allow_real: whether there may be nodes that are not KWOK's.
+        commands: for this cluster; its replay says which taints the pods tolerate.
     """
     virtual = read_nodes(api)
     return [
-        real_nodes(api, allow=allow_real),
-        _as_asked(virtual, asked, replay),
+        real_nodes(api, allow=commands.allow_real),
+        _as_asked(virtual, asked, commands),
         _ready(virtual),
-        _tolerated(virtual, replay),
+        _tolerated(virtual, commands.replay),
     ]
 
 
@@ -144,7 +143,7 @@ def queue(lease: Lease, run_id: str | None) -> Check:
     )
 
 
-def left_over(api: Api, lease: Lease, run_id: str | None) -> Check:
+def left_over(api: Api, lease: Lease, run_id: str | None, commands: Commands) -> Check:
     """Look for what runs left behind that do not live any more."""
     alive = {run_id, holder.run_id} if (holder := lease.living()) else {run_id}
     found = {run: names for run, names in leftovers(api).items() if run not in alive}
@@ -155,7 +154,7 @@ def left_over(api: Api, lease: Lease, run_id: str | None) -> Check:
         "cluster leftovers",
         ok=False,
         found=f"left by {', '.join(sorted(found))}: {_some(names)}",
-        remedy="`sim-arena cluster clean` removes it",
+        remedy=f"{commands.clean()} removes it",
     )
 
 
@@ -186,8 +185,8 @@ def in_time(spec: EpisodeSpec) -> Check:
     )
 
 
-def _as_asked(virtual: Sequence[Json], asked: Sequence[Node] | None, replay: Replay) -> Check:
-    there = [to_node(node, virtual=replay == "simkube") for node in virtual]
+def _as_asked(virtual: Sequence[Json], asked: Sequence[Node] | None, commands: Commands) -> Check:
+    there = [to_node(node, virtual=commands.replay == "simkube") for node in virtual]
     lines = [] if asked is None else differences(asked, there)
     if there and not lines:
         return Check("nodes", ok=True, found=f"{len(there)} KWOK nodes")
@@ -195,7 +194,7 @@ def _as_asked(virtual: Sequence[Json], asked: Sequence[Node] | None, replay: Rep
         "nodes",
         ok=False,
         found=f"other nodes than asked for: {_some(lines)}" if lines else "no KWOK nodes",
-        remedy="`sim-arena cluster prepare --nodes ...` makes them; --nodes takes a file too, such "
+        remedy=f"{commands.prepare()} makes them; --nodes takes a file too, such "
         "as one from kubectl get nodes -l type=virtual -o yaml",
     )
 

@@ -6,6 +6,7 @@ from sim_arena.clusters.base import Check
 from sim_arena.clusters.kube import kinds, preflight
 from sim_arena.clusters.kube.api import Api
 from sim_arena.clusters.kube.cleaning import CLUSTER_KINDS
+from sim_arena.clusters.kube.commands import Commands
 from sim_arena.clusters.kube.errors import RefusedError
 from sim_arena.clusters.kube.lease import LEASE, Lease
 from sim_arena.clusters.kube.nodes import read_nodes, to_node
@@ -13,7 +14,7 @@ from sim_arena.clusters.kwok.permissions import RUNNING
 from sim_arena.clusters.kwok.preparing import foreign_stages
 from sim_arena.errors import PermanentError, SimArenaError
 from sim_arena.nodes import Node, parse_nodes
-from sim_arena.spec import EpisodeSpec, Replay
+from sim_arena.spec import EpisodeSpec
 from traces import Trace, find_workload, load_trace
 
 __all__ = ["check", "stages", "usable_nodes"]
@@ -27,7 +28,7 @@ def check(api: Api, spec: EpisodeSpec) -> list[Check]:
         nodes = parse_nodes(spec.nodes)
     except SimArenaError as error:
         return [Check("nodes", ok=False, found=str(error), remedy="mend the nodes")]
-    checks = _cluster(api, nodes, spec.replay, spec.run_id, allow_real=spec.allow_real_nodes)
+    checks = _cluster(api, nodes, spec.run_id, Commands.of(spec))
     if not all(found.ok for found in checks[:2]):
         return checks
     trace = load_trace(spec.trace)
@@ -49,36 +50,29 @@ def _of_trace(api: Api, trace: Trace, spec: EpisodeSpec) -> list[Check]:
     return [possible, kinds.permitted(api, trace, spec.duration, RUNNING)]
 
 
-def usable_nodes(
-    api: Api, nodes: str | None, replay: Replay, *, allow_real_nodes: bool
-) -> list[Node]:
+def usable_nodes(api: Api, commands: Commands) -> list[Node]:
     """Return the KWOK nodes of a cluster that can be used as it is.
 
     Args:
         api: the cluster.
-        nodes: the nodes that it has to have; None for whichever are there.
-        replay: how the trace will be replayed.
-        allow_real_nodes: whether there may be nodes that are not KWOK's.
+        commands: for this cluster: with the nodes that it has to have, and how the trace will be
+            replayed.
 
     Raises:
         PermanentError: it cannot be used; says what was found and what to do.
     """
-    asked = None if nodes is None else parse_nodes(nodes)
-    checks = _cluster(api, asked, replay, None, allow_real=allow_real_nodes)
+    asked = None if commands.nodes is None else parse_nodes(commands.nodes)
+    checks = _cluster(api, asked, None, commands)
     # Other pods would take room on one side of the comparison only.
     bad = [one for one in checks if not one.ok and (one.required or one.name == "neighbours")]
     if bad:
         raise PermanentError("; ".join(f"{one.found}: {one.remedy}" for one in bad))
-    return [to_node(node, virtual=replay == "simkube") for node in read_nodes(api)]
+    virtual = commands.replay == "simkube"
+    return [to_node(node, virtual=virtual) for node in read_nodes(api)]
 
 
 def _cluster(
-    api: Api,
-    asked: Sequence[Node] | None,
-    replay: Replay,
-    run_id: str | None,
-    *,
-    allow_real: bool,
+    api: Api, asked: Sequence[Node] | None, run_id: str | None, commands: Commands
 ) -> list[Check]:
     answers = preflight.reachable(api)
     if not answers.ok:
@@ -90,16 +84,16 @@ def _cluster(
     return [
         answers,
         allowed,
-        preflight.home(api),
-        *preflight.node_checks(api, asked, replay, allow_real=allow_real),
-        stages(api),
+        preflight.home(api, commands),
+        *preflight.node_checks(api, asked, commands),
+        stages(api, commands),
         preflight.neighbours(api, run_id),
         preflight.queue(lease, run_id),
-        preflight.left_over(api, lease, run_id),
+        preflight.left_over(api, lease, run_id, commands),
     ]
 
 
-def stages(api: Api, *, required: bool = True) -> Check:
+def stages(api: Api, commands: Commands, *, required: bool = True) -> Check:
     """Look whether KWOK plays the pods as the trace's lifecycles say."""
     try:
         foreign = foreign_stages(api)
@@ -119,6 +113,6 @@ def stages(api: Api, *, required: bool = True) -> Check:
         ok=False,
         found=f"missing, or made otherwise by somebody else: {', '.join(foreign)}; pods would "
         "come, end or go at other times than the trace says",
-        remedy="`sim-arena cluster prepare --replace-stages` makes them",
+        remedy=f"{commands.prepare('--replace-stages')} makes them",
         required=required,
     )

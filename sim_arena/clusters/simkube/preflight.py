@@ -3,6 +3,7 @@
 from sim_arena.clusters.base import Check
 from sim_arena.clusters.kube import kinds, preflight
 from sim_arena.clusters.kube.api import Api, Json
+from sim_arena.clusters.kube.commands import Commands
 from sim_arena.clusters.kube.lease import LEASE, Lease
 from sim_arena.clusters.kube.ownership import HOME, run_of
 from sim_arena.clusters.kube.permissions import Need
@@ -47,6 +48,7 @@ NEEDS = (
 def check(api: Api, spec: EpisodeSpec) -> list[Check]:
     """Look at everything that can be known beforehand, for one episode."""
     settings = spec.simkube
+    commands = Commands.of(spec)._replace(replay="simkube")  # whatever was asked for: see _replay
     try:
         nodes = parse_nodes(spec.nodes)
     except SimArenaError as error:
@@ -67,15 +69,15 @@ def check(api: Api, spec: EpisodeSpec) -> list[Check]:
         _controller(api, settings),
         *_cert_manager(api, settings),
         *_namespaces(api, settings),
-        *preflight.node_checks(api, nodes, "simkube", allow_real=spec.allow_real_nodes),
-        stages(api, required=False),  # SimKube's installation has Stages of its own
+        *preflight.node_checks(api, nodes, commands),
+        stages(api, commands, required=False),  # SimKube's installation has Stages of its own
         preflight.neighbours(api, spec.run_id),
-        preflight.home(api),
+        preflight.home(api, commands),
         kinds.applicable(api, trace, spec.duration, without_namespace=()),
         _replay(spec),
         preflight.in_time(spec),
         *_queues(api, settings, spec.run_id),
-        _left_over(api, spec.run_id),
+        _left_over(api, spec.run_id, commands),
         preflight.assessable(trace, ref, spec),
     ]
 
@@ -171,9 +173,9 @@ def _queues(api: Api, settings: SimKubeSettings, run_id: str | None) -> list[Che
     return [ours, theirs]
 
 
-def _left_over(api: Api, run_id: str | None) -> Check:
+def _left_over(api: Api, run_id: str | None, commands: Commands) -> Check:
     """Look for what runs left behind that do not live any more, of whichever way they replayed."""
-    found = preflight.left_over(api, Lease(api, LEASE), run_id)
+    found = preflight.left_over(api, Lease(api, LEASE), run_id, commands)
     if not found.ok:
         return found
     holder = Lease(api, LEASE).living()
@@ -185,5 +187,5 @@ def _left_over(api: Api, run_id: str | None) -> Check:
         "cluster leftovers",
         ok=False,
         found=f"Simulations left by {', '.join(dead)}",
-        remedy="`sim-arena cluster clean` removes them",
+        remedy=f"{commands.clean()} removes them",
     )
