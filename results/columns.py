@@ -213,6 +213,11 @@ STEP_COLUMNS: tuple[Column, ...] = (
     Column("truncated", "bool", "", "the episode ended here because it reached its step limit"),
     Column("error", "str", "", "what went wrong in this step; None if nothing did"),
     Column("started_at", "time", "", "when the step started"),
-    Column("wall_seconds", "float", "s", "what the step took on the clock"),
+    Column(
+        "wall_seconds",
+        "float",
+        "s",
+        "what the step took on the clock; of steps that were taken together, its share",
+    ),
 )
 """What every run records of a step, whatever it observes."""

@@ -86,7 +86,7 @@ def write(text: str) -> None:
 def warn(lines: Iterable[str]) -> None:
     """Print warnings to stderr, a line each."""
     for line in lines:
-        print(f"sim-arena: warning: {printable(line)}", file=sys.stderr)
+        print(f"sim-arena: warning: {printable(' '.join(line.splitlines()))}", file=sys.stderr)
 
 
 def tell_of_compiling() -> None:

@@ -119,8 +119,9 @@ def replay(
     run, episode, step = _row(row)
     found = result_of(runs_dir, run)
     from results.words import many
-    from sim_arena.sweeps.replay import replay
+    from sim_arena.sweeps.replay import replay, require_episode
 
+    require_episode(found, episode)
     with fail_as(FAILED), TemporaryDirectory() as folder:
         again = replay(found, episode, out or Path(folder), allow_code=allow_code)
     rows = [one for one in again.played if step is None or one["step"] == step]
@@ -283,10 +284,16 @@ def _show_sweep(sweep: "Sweep", *, json: bool) -> None:
         output.print_json({**head, **started, "summary": figures, "damaged": damaged})
         return
     when = sweep.started_at[:19].replace("T", " ")
+    if state == "unfinished":
+        state += f": {figures['episodes']:,} of {_planned(sweep)} episodes"
     output.show(f"Sweep {sweep.id}, {state}, started {when} UTC", figures_table(figures))
     output.warn(f"episode {one['episode']} failed: {one['error']}" for one in figures["error_list"])
     output.show("Files:", *(f"  {sweep.store.url}/{name}" for name in ("steps", "episodes")))
     _warn_of_damage(sweep)
+
+
+def _planned(sweep: "Sweep") -> str:
+    return f"{sweep.read_plan()['episodes']:,}"
 
 
 def _warn_of_damage(sweep: "Sweep") -> None:

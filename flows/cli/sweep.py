@@ -185,9 +185,9 @@ def sweep(  # noqa: PLR0913 # each option is an argument
         checked_id(run_id)
     if not is_url(runs_dir):
         options.usable(Path(runs_dir))
-    taken = store_at(place_in(runs_dir, run_id or "x")).exists("run.json")  # does it answer?
-    if taken and run_id is not None:
-        raise typer.BadParameter(f"{run_id} is there already; name another", param_hint="--run-id")
+    store_at(place_in(runs_dir, "x")).exists("run.json")  # does it answer?
+    if run_id is not None:
+        _require_new(place_in(runs_dir, run_id), run_id)
 
     flags = {"retry_failed": retry_failed, "allow_other_version": allow_other_version}
     if resume is not None:
@@ -235,6 +235,7 @@ def _start(  # noqa: PLR0913 # what the command was given
             output.print_json(document)
         return
     name = run_id or new_run_id()
+    _require_new(place_in(where["runs_dir"], name), name)  # somebody may have begun meanwhile
     arguments = {field: getattr(asked, field) for field in type(asked).model_fields}
     arguments = {key: list(v) if isinstance(v, tuple) else v for key, v in arguments.items()}
     _go_on(
@@ -243,6 +244,13 @@ def _start(  # noqa: PLR0913 # what the command was given
         verbose=verbose,
         json=json,
     )
+
+
+def _require_new(place: str, run_id: str) -> None:
+    from results.store import store_at
+
+    if store_at(place).exists("run.json"):
+        raise typer.BadParameter(f"{run_id} is there already; name another", param_hint="--run-id")
 
 
 def _go_on(arguments: dict[str, Any], place: str, *, verbose: bool, json: bool) -> None:

@@ -47,7 +47,7 @@ class Taken:
 
     Args:
         started_at: ISO 8601 in UTC
-        wall_seconds: what the round took, for all of its episodes together
+        wall_seconds: what the round took, divided by the episodes that took part in it
     """
 
     started_at: str
@@ -189,7 +189,7 @@ def play_rounds(
         begun = perf_counter()
         for start in range(0, len(active), _AT_ONCE):
             _round(active[start : start + _AT_ONCE], taken, spent)
-        taken.wall_seconds = perf_counter() - begun
+        taken.wall_seconds = (perf_counter() - begun) / len(active)
         if on_round is not None:
             on_round(active)
         active = [episode for episode in active if not episode.over]

@@ -103,7 +103,7 @@ def _require_two_arguments(candidate: Callable[..., object], name: str) -> None:
 def _instance(candidate: Callable[[], object], name: str) -> object:
     try:
         return candidate()
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # one that calls exit() ends no sweep
         raise PolicyError(
             f"policy {name!r}: the class could not be called: {_told(error)}; "
             "a policy class is called without arguments"
@@ -117,7 +117,7 @@ def reset(policy: Policy, seed: int) -> None:
         return
     try:
         method(seed)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         name = name_of(policy)
         raise PolicyError(f"policy {name}: reset({seed}) failed: {_told(error)}") from error
 
@@ -145,7 +145,7 @@ def decide(
     """
     try:
         answer = policy.get_action(copied(obs), deploy)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PolicyError(f"policy {name_of(policy)} failed: {_told(error)}") from error
     return checked(answer, deploy, name_of(policy), steps=steps)
 
@@ -177,5 +177,5 @@ def name_of(policy: Policy) -> str:
     return type(policy).__name__
 
 
-def _told(error: Exception) -> str:
+def _told(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"

@@ -73,7 +73,7 @@ def _find(spec: str, *, allow_import: bool) -> object:
         raise PolicyError(_unknown(spec))
     try:
         return entry.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PolicyError(
             f"policy {spec!r}: its entry point {entry.value!r} could not be loaded: "
             f"{type(error).__name__}: {error}"
@@ -103,7 +103,7 @@ def _import(spec: str, *, allow_import: bool) -> object:
         target: object = _module(module_name)
         for part in attribute.split("."):
             target = getattr(target, part)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PolicyError(
             f"policy {spec!r}: expected module:attribute, found {type(error).__name__}: {error}"
         ) from error

@@ -160,6 +160,18 @@ class SweepSpec(BaseModel):
             seen.add(one)
         return values
 
+    @field_validator(
+        *("duration", "max_steps", "speed", "timeout", "sample", "sample_seed", "chunk"),
+        *("concurrency", "max_failed", "targets", "seeds"),
+        mode="before",
+    )
+    @classmethod
+    def _numbers_are_numbers(cls, value: Any) -> Any:
+        for one in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(one, bool):  # YAML's yes and on, too; it would count as 1
+                raise ValueError(f"expected a number, found {one}")  # noqa: TRY004 # pydantic's
+        return value
+
     @field_validator("rewards")
     @classmethod
     def _rewards_are_there(cls, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -282,6 +294,8 @@ def _said(one: Any) -> str:
     message = str(one["msg"])
     if one["type"] == "tuple_type":
         return f"expected a list, found {'nothing' if one['input'] is None else one['input']}"
+    if one["type"] == "too_short":
+        return "expected at least one, found an empty list"
     if one["type"] == "value_error":
         return message.removeprefix("Value error, ")
     for start in ("Input should be ", "Input should "):

@@ -19,7 +19,14 @@ from sim_arena.sweeps.folder import opened
 from sim_arena.sweeps.playing import local
 from sim_arena.sweeps.rows import of_this_sweep
 
-__all__ = ["Recorded", "Replayed", "recorded_episode", "recorded_rows", "replay"]
+__all__ = [
+    "Recorded",
+    "Replayed",
+    "recorded_episode",
+    "recorded_rows",
+    "replay",
+    "require_episode",
+]
 
 # What two plays of one episode need not have alike: the clock, and where traces are written.
 _OWN = {"started_at", "wall_seconds", "trace_in", "trace_out", "run_id"}
@@ -119,6 +126,24 @@ def recorded_rows(result: Run | Sweep, episode: int) -> list[Row]:
     return [latest[step] for step in sorted(latest)]
 
 
+def require_episode(result: Run | Sweep, episode: int) -> None:
+    """Require that there is such an episode.
+
+    Raises:
+        ResultsError: there is none
+    """
+    if isinstance(result, Sweep):
+        _, plan = opened(result.store.url)
+        if not 0 <= episode < len(plan):
+            raise ResultsError(
+                f"expected an episode from 0 to {len(plan) - 1:,} of {result.id}, found {episode:,}"
+            )
+        return
+    played = runs.spec_of(result.path).episode
+    if played != episode:
+        raise ResultsError(f"{result.id} has no episode {episode}; it has the episode {played}")
+
+
 def recorded_episode(result: Run | Sweep, episode: int, rows: list[Row] | None = None) -> Recorded:
     """Return an episode of a run or a sweep, with all that it takes to play it again.
 
@@ -140,11 +165,8 @@ def recorded_episode(result: Run | Sweep, episode: int, rows: list[Row] | None =
 def _of_a_sweep(sweep: Sweep, episode: int, steps: list[Row]) -> Recorded:
     import pyarrow.compute as pc  # noqa: PLC0415 # heavy: only a replay needs it
 
+    require_episode(sweep, episode)
     _, plan = opened(sweep.store.url)
-    if not 0 <= episode < len(plan):
-        raise ResultsError(
-            f"expected an episode from 0 to {len(plan) - 1:,} of {sweep.id}, found {episode:,}"
-        )
     asked = plan.episode(episode)
     rows = rows_of(load_episodes(sweep, where=pc.field("episode") == episode, form="arrow"))
     if not rows:
@@ -157,9 +179,10 @@ def _of_a_sweep(sweep: Sweep, episode: int, steps: list[Row]) -> Recorded:
 
 
 def _of_a_run(run: Run, episode: int, steps: list[Row]) -> Recorded:
+    require_episode(run, episode)
     spec = runs.spec_of(run.path)
-    if spec.episode != episode or not steps:
-        raise ResultsError(f"{run.id} has no episode {episode}; it has the episode {spec.episode}")
+    if not steps:
+        raise ResultsError(f"{run.id} has no steps yet: there is nothing to play again")
     if _digest(spec.trace) != run.parameters.get("trace_sha256"):
         raise PermanentError(
             f"expected {spec.trace} as it was when {run.id} was played, found another file: "

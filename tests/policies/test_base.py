@@ -48,6 +48,14 @@ def test_a_policy_that_fails() -> None:
         policies.decide(policies.adapt(broken, "broken"), OBS, "web")
 
 
+def test_a_policy_that_ends_the_process() -> None:
+    def leaving(obs: Observation, deploy: str) -> Any:  # noqa: ARG001 # a policy's arguments
+        raise SystemExit(3)
+
+    with pytest.raises(PolicyError, match="policy leaving failed: SystemExit: 3"):
+        policies.decide(policies.adapt(leaving, "leaving"), OBS, "web")
+
+
 def test_a_policy_cannot_change_what_is_recorded() -> None:
     def vandal(obs: Observation, deploy: str) -> Any:
         obs["ready"] = 99

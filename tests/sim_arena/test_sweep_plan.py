@@ -107,6 +107,9 @@ def test_traces_are_found(tmp_path: Path) -> None:
         ({"traces": "t", "rewards": ["gold"]}, "expected a reward"),
         ({"traces": "t", "clusters": ["moon"]}, "expected a cluster"),
         ({"traces": "t", "chunk": 0}, "chunk"),
+        ({"traces": "t", "sample": True}, "sample: expected a number, found True"),
+        ({"traces": "t", "targets": [True]}, "targets: expected a number, found True"),
+        ({"traces": "t", "policies": []}, "policies: expected at least one, found an empty list"),
     ],
 )
 def test_slips_are_told_in_a_sentence(given: dict[str, Any], told: str) -> None:

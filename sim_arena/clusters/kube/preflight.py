@@ -46,11 +46,14 @@ def reachable(api: Api) -> Check:
     try:
         version = api.request("get", "/version", patience_s=_FIRST_ANSWER_S)["gitVersion"]
     except ApiError as error:
+        known = error.status in {401, 403}
         return Check(
             "api",
             ok=False,
             found=f"{api.server}: {error}",
-            remedy="start the cluster, or name another context (kubectl config get-contexts)",
+            remedy="log in anew: the context's credentials are expired, or not of this cluster"
+            if known
+            else "start the cluster, or name another context (kubectl config get-contexts)",
         )
     return Check("api", ok=True, found=f"Kubernetes {version} at {api.server}")
 

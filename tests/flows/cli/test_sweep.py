@@ -270,7 +270,7 @@ def test_a_row_is_played_again(cli, tmp_path):
     for row, code, told in (
         ("played", 2, "expected RUN:EPISODE"),
         ("played:x", 2, "expected RUN:EPISODE"),
-        ("played:99", 1, "from 0 to 5"),
+        ("played:99", 2, "from 0 to 5"),
         ("played:0:77", 2, "steps, from 0"),
         ("nothing:0", 2, "no run"),
     ):
