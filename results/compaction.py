@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
+from results.arrow import opened
 from results.errors import ResultsError
 from results.parts import TABLES, chunks_of, part_name
 from results.sweep import Sweep
@@ -59,13 +60,11 @@ def _join(sweep: Sweep, parts: Sequence[range], check: Callable[[], None]) -> No
 
 def _groups(sweep: Sweep, names: Sequence[str], rows: int) -> Iterator[list[range]]:
     """Yield the chunks of the files of steps that become one, with those of their episodes."""
-    from pyarrow import parquet  # noqa: PLC0415 # heavy: only who reads Parquet pays for it
-
     group: list[range] = []
     count = 0
     for name in names:
         with sweep.store.open(name) as file:
-            size = parquet.ParquetFile(file).metadata.num_rows
+            size = opened(file).metadata.num_rows
         if group and count + size > rows:
             yield group
             group, count = [], 0

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from results.arrow import aggregated, joined
 from results.columns import Column
 from results.dataset import table_of
 from results.episodes import EPISODE_COLUMNS, episode_rows
@@ -124,7 +125,7 @@ def compare(a: Run | Sweep, b: Run | Sweep) -> Comparison:
     keys = [*_BASE, *(name for name in _CONDITIONS if _varied(one, name) or _varied(other, name))]
     for result, table in ((a, one), (b, other)):
         _require_single(result, table, keys)
-    pairs = one.join(other, keys, join_type="inner", left_suffix="", right_suffix="_b")
+    pairs = joined(one, other, keys, "inner", "_b")
     if not pairs.num_rows:
         raise _nothing_in_common(a, b, one, other, keys)
     pairs = pairs.sort_by([("episode", "ascending")]).combine_chunks()
@@ -178,7 +179,7 @@ def _episodes(result: Run | Sweep) -> "pa.Table":
     place = table.column_names.index("nodes")
     table = table.set_column(place, "nodes", _nodes(result, table["nodes"]))
     requests = last_requests(result)
-    return table.join(requests, "episode", join_type="left outer").combine_chunks()
+    return joined(table, requests, "episode", "left outer").combine_chunks()
 
 
 def _nodes(result: Run | Sweep, given: Any) -> Any:
@@ -270,12 +271,12 @@ def _varied(table: "pa.Table", name: str) -> bool:
     """Say whether a run played a trace, workload and seed with several values of a condition."""
     import pyarrow.compute as pc  # noqa: PLC0415 # heavy: only who reads Parquet pays for it
 
-    counts = table.group_by(list(_BASE)).aggregate([(name, "count_distinct")])
+    counts = aggregated(table, _BASE, [(name, "count_distinct")])
     return bool(pc.max(counts[f"{name}_count_distinct"]).as_py() > 1)
 
 
 def _require_single(result: Run | Sweep, table: "pa.Table", keys: Sequence[str]) -> None:
-    counts = table.group_by(list(keys)).aggregate([("episode", "count"), ("episode", "min")])
+    counts = aggregated(table, keys, [("episode", "count"), ("episode", "min")])
     for row in counts.to_pylist():
         if row["episode_count"] > 1:
             raise ResultsError(

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from results.arrow import filtered, opened, read
 from results.columns import Column, Row, check_columns, check_row
 from results.errors import ResultsError
 from results.files import write_atomically
@@ -153,16 +154,15 @@ def read_part(
         ResultsError: The file is damaged, its version not known, or it has no such column.
     """
     import pyarrow as pa  # noqa: PLC0415 # heavy: only who writes or reads Parquet pays for it
-    from pyarrow import parquet  # noqa: PLC0415 # likewise
 
     try:
-        opened = parquet.ParquetFile(file)
-        version, columns = columns_of(opened.schema_arrow, source)
+        whole = opened(file)
+        version, columns = columns_of(whole.schema_arrow, source)
         known = {column.name for column in columns}
         if version == SCHEMA_VERSION and where is None and names is not None:
-            return opened.read(columns=[name for name in names if name in known]).select(names)
-        table = _upgraded(opened.read(), source)
-        table = table if where is None else table.filter(where)
+            return read(whole, [name for name in names if name in known]).select(names)
+        table = _upgraded(read(whole), source)
+        table = table if where is None else filtered(table, where)
         return table if names is None else table.select(names)
     except (OSError, pa.ArrowException, KeyError) as error:
         raise ResultsError(
@@ -173,11 +173,10 @@ def read_part(
 
 def _read_file(path: Path) -> "pa.Table":
     import pyarrow as pa  # noqa: PLC0415 # heavy: only who writes or reads Parquet pays for it
-    from pyarrow import parquet  # noqa: PLC0415 # likewise
 
     try:
         with path.open("rb") as file:  # a file, not a path: "chunk=N" is no column of a row
-            table = parquet.ParquetFile(file).read()
+            table = read(opened(file))
     except (OSError, pa.ArrowException) as error:
         raise ResultsError(
             f"cannot read {path} as Parquet: {error}; "

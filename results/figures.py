@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from results.arrow import aggregated
 from results.summary import Figures, StepError, StepsToSuccess, Summary
 from results.sweep import Sweep
 
@@ -84,8 +85,10 @@ def summarise_sweep(sweep: Sweep) -> Summary:
 
 def _count_episodes(part: "pa.Table", groups: dict[_Key, _Sums]) -> None:
     keys = ["policy", "trace"]
-    sums = part.group_by(keys).aggregate(
-        [("episode", "count"), ("steps", "sum"), ("success", "count"), ("error", "count")]
+    sums = aggregated(
+        part,
+        keys,
+        [("episode", "count"), ("steps", "sum"), ("success", "count"), ("error", "count")],
     )
     for row in sums.to_pylist():
         group = groups.setdefault((row["policy"], row["trace"]), _Sums())
@@ -93,9 +96,9 @@ def _count_episodes(part: "pa.Table", groups: dict[_Key, _Sums]) -> None:
         group.unassessable += row["episode_count"] - row["success_count"]
         group.steps += row["steps_sum"] or 0
         group.errors += row["error_count"]
-    for row in part.group_by([*keys, "reward_name"]).aggregate([]).to_pylist():
+    for row in aggregated(part, [*keys, "reward_name"]).to_pylist():
         groups[row["policy"], row["trace"]].reward_names.add(row["reward_name"])
-    took = part.group_by([*keys, "steps_to_success"]).aggregate([("episode", "count")])
+    took = aggregated(part, [*keys, "steps_to_success"], [("episode", "count")])
     for row in took.to_pylist():
         if row["steps_to_success"] is not None:
             group = groups[row["policy"], row["trace"]]
@@ -103,7 +106,7 @@ def _count_episodes(part: "pa.Table", groups: dict[_Key, _Sums]) -> None:
 
 
 def _count_rewards(part: "pa.Table", groups: dict[_Key, _Sums]) -> None:
-    sums = part.group_by(["policy", "trace"]).aggregate([("reward", "sum"), ("reward", "count")])
+    sums = aggregated(part, ["policy", "trace"], [("reward", "sum"), ("reward", "count")])
     for row in sums.to_pylist():
         group = groups.setdefault((row["policy"], row["trace"]), _Sums())
         group.rewards += row["reward_sum"] or 0.0

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from warnings import warn
 
+from results.arrow import filtered
 from results.dataset import table_of
 from results.episodes import EPISODE_COLUMNS, episode_rows
 from results.errors import ResultsError, ResultsNotice
@@ -129,7 +130,7 @@ def _joined(
 
 
 def _chosen(table: "pa.Table", columns: Iterable[str] | None, where: Any) -> "pa.Table":
-    table = table if where is None else table.filter(where)
+    table = table if where is None else filtered(table, where)
     if columns is None:
         return table
     wanted = list(columns)
@@ -144,4 +145,4 @@ def _chosen(table: "pa.Table", columns: Iterable[str] | None, where: Any) -> "pa
 def _shaped(table: "pa.Table", form: Form) -> "pa.Table | pd.DataFrame":
     if form not in {"pandas", "arrow"}:
         raise ResultsError(f"expected the form 'pandas' or 'arrow', found {form!r}")
-    return table if form == "arrow" else table.to_pandas()
+    return table if form == "arrow" else table.to_pandas(use_threads=False)

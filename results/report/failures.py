@@ -5,6 +5,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from results.arrow import aggregated
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -82,9 +84,8 @@ class Failures:
             }
         )
         kinds = ["policy", "message", "error", "state"]
-        for row in (
-            table.group_by(kinds).aggregate([("episode", "count"), ("episode", "min")]).to_pylist()
-        ):
+        counts = aggregated(table, kinds, [("episode", "count"), ("episode", "min")])
+        for row in counts.to_pylist():
             reason, message = _reason(row["error"], row["message"], row["state"])
             policy, count = str(row["policy"]), row["episode_count"]
             self._count(reason, message, row["episode_min"], policy, count)

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from results.arrow import aggregated
 from results.dataset import table_of
 from results.episodes import EPISODE_COLUMNS, episode_rows
 from results.intervals import Sums, share
@@ -271,7 +272,7 @@ def _per_pod(rows: "pa.Table", resource: str) -> tuple[Any, Any]:
 
 def _count_steps(part: "pa.Table", took: dict[str, Counter[int]]) -> None:
     keys = ["policy", "steps_to_success"]
-    for row in part.group_by(keys).aggregate([("episode", "count")]).to_pylist():
+    for row in aggregated(part, keys, [("episode", "count")]).to_pylist():
         if row["steps_to_success"] is not None:
             counts = took.setdefault(row["policy"], Counter())
             counts[row["steps_to_success"]] += row["episode_count"]
@@ -283,7 +284,7 @@ _Worth = tuple[bool, int, int]
 
 def _look_for_examples(part: "pa.Table", worth: dict[str, _Worth]) -> None:
     keys = ["policy", "success", "steps"]
-    for row in part.group_by(keys).aggregate([("episode", "min")]).to_pylist():
+    for row in aggregated(part, keys, [("episode", "min")]).to_pylist():
         success, policy = bool(row["success"]), str(row["policy"])
         found = (success, row["steps"] if success else 0, -row["episode_min"])
         worth[policy] = max(worth.get(policy, found), found)
@@ -305,7 +306,7 @@ class Adding:
             measured = measured.append_column(f"{name}_2", squares)
         wanted = [(name, how) for name in self._names for how in ("count", "sum")]
         wanted += [(f"{name}_2", "sum") for name in self._names]
-        sums = measured.group_by(_KEYS).aggregate(wanted)
+        sums = aggregated(measured, _KEYS, wanted)
         self._tables.append(sums.rename_columns([_short(name) for name in sums.column_names]))
         if len(self._tables) > _WAITING:
             self._tables = [self._together()]
@@ -327,7 +328,7 @@ class Adding:
 
         whole = pa.concat_tables(self._tables)
         names = [name for name in whole.column_names if name not in _KEYS]
-        sums = whole.group_by(_KEYS).aggregate([(name, "sum") for name in names])
+        sums = aggregated(whole, _KEYS, [(name, "sum") for name in names])
         return sums.rename_columns([_short(name) for name in sums.column_names])
 
 
