@@ -37,6 +37,10 @@ def compact(
     """
     if sweep.read_summary() is None or sweep.missing_chunks():
         raise ResultsError(f"{sweep.store.url} has not ended: resume it first")
+    for name in sweep.damaged():
+        raise ResultsError(
+            f"cannot read {sweep.store.url}/{name}: resume the sweep, which plays its chunk again"
+        )
     sweep.delete_strays(check)
     names = sweep.parts("steps")
     groups = list(_groups(sweep, names, rows))

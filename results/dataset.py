@@ -158,17 +158,26 @@ def read_part(
     try:
         whole = opened(file)
         version, columns = columns_of(whole.schema_arrow, source)
-        known = {column.name for column in columns}
+        there = [column.name for column in columns]
         if version == SCHEMA_VERSION and where is None and names is not None:
-            return read(whole, [name for name in names if name in known]).select(names)
-        table = _upgraded(read(whole), source)
-        table = table if where is None else filtered(table, where)
-        return table if names is None else table.select(names)
-    except (OSError, pa.ArrowException, KeyError) as error:
+            table = read(whole, [name for name in names if name in there])
+        else:
+            table = _upgraded(read(whole), source)
+            there = table.column_names
+    except (OSError, pa.ArrowException) as error:
         raise ResultsError(
-            f"cannot read {source}: {error}; ask for columns that it has, or, if it is damaged, "
-            "delete it and play its chunk again"
+            f"cannot read {source}: {error}; if it is damaged, resume the sweep: its chunk is then "
+            "played again"
         ) from error
+    if missing := [name for name in names or () if name not in there]:
+        raise ResultsError(
+            f"{source} has no column {', '.join(missing)}; there are {', '.join(there)}"
+        )
+    try:
+        table = table if where is None else filtered(table, where)
+    except pa.ArrowException as error:
+        raise ResultsError(f"cannot filter {source}: {error}") from error
+    return table if names is None else table.select(names)
 
 
 def _read_file(path: Path) -> "pa.Table":

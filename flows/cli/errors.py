@@ -25,6 +25,8 @@ USAGE = 2
 INTERRUPTED = 130
 TERMINATED = 143
 
+_LONGEST = 20_000  # characters of a line
+
 
 class TerminatedError(BaseException):
     """SIGTERM came.
@@ -139,4 +141,7 @@ def _show_notices() -> None:
 
 
 def _say(kind: str, text: str) -> None:
-    print(f"sim-arena: {kind}: {' '.join(text.split())}", file=sys.stderr, flush=True)
+    line = " ".join(text.split())
+    if len(line) > _LONGEST:  # it quotes what it was given, which may be a whole file
+        line = f"{line[: _LONGEST // 2]} ... {line[-_LONGEST // 2 :]}"
+    print(f"sim-arena: {kind}: {line}", file=sys.stderr, flush=True)

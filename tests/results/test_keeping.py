@@ -54,6 +54,25 @@ def test_compaction_keeps_every_row(tmp_path: Path) -> None:
     assert all(new.equals(old) for new, old in zip(tables(sweep), before, strict=True))
 
 
+@pytest.mark.parametrize("chunks", [1, 5])
+def test_a_damaged_file_is_not_passed_over(tmp_path: Path, chunks: int) -> None:
+    sweep = full(tmp_path, chunks)
+    sweep.write_summary(summarise_sweep(sweep))
+    name = sweep.parts("episodes")[0]
+    sweep.store.write(name, lambda file: file.write(b"PAR1"))
+    with pytest.raises(ResultsError, match=rf"cannot read .*{name}: .*resume the sweep"):
+        compact(sweep)
+    with pytest.raises(ResultsError, match=rf"cannot read .*{name}: .*resume the sweep"):
+        load_episodes(sweep)
+
+
+def test_a_column_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
+    sweep = full(tmp_path)
+    with pytest.raises(ResultsError, match=r"no column surprise; there are .*episode") as told:
+        load_episodes(sweep, columns=["surprise"])
+    assert "damaged" not in str(told.value)
+
+
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_compaction_that_is_killed_anywhere_loses_and_doubles_nothing(tmp_path: Path) -> None:
     sweep = full(tmp_path)

@@ -55,6 +55,13 @@ def test_every_command_explains_itself_and_its_options(cli, words):
     assert "--help" in options_shown
 
 
+def test_what_an_error_quotes_fills_no_terminal(cli):
+    answer = cli("step", "--policy", "x" * 1_000_000)
+    assert answer.code == 2
+    assert len(answer.err) < 25_000
+    assert answer.err.count("\n") == 1
+
+
 @pytest.mark.parametrize("command", ["step", "episode"])
 def test_the_original_options_stay(cli, command):
     shown = cli(command, "--help").out
