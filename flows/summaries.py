@@ -12,6 +12,7 @@ from prefect.utilities.urls import url_for
 from flows.picture import picture
 from results import Summary, Sweep
 from results.markdown import Marked, escape, fenced, table
+from results.summary import told_errors
 from results.words import many
 from sim_arena.sweeps import Plan, Progress
 
@@ -74,7 +75,7 @@ def page(
         parts.append(f"![Success by policy]({drawn})")
     parts.append(_table(figures["by_policy"], "policy"))
     if figures["error_list"]:
-        parts += ["## Failed", fenced("\n".join(_error(one) for one in figures["error_list"][:20]))]
+        parts += ["## Failed", fenced("\n".join(told_errors(figures, 20)))]
     if episodes:
         parts += ["## Episodes", escape(_said(figures["episodes"])), table(_HEAD, episodes)]
     if progress.steps:
@@ -153,7 +154,3 @@ def _table(groups: Mapping[str, Any], name: str) -> str:
         ]
         rows.append(cells)
     return table(head, rows)
-
-
-def _error(one: Mapping[str, Any]) -> str:
-    return f"episode {one['episode']}: {' '.join(one['error'].split())}"

@@ -4,7 +4,19 @@ from collections.abc import Iterable, Mapping
 from statistics import fmean, median
 from typing import Any, TypedDict
 
-__all__ = ["Figures", "StepError", "StepsToSuccess", "Summary", "Tally", "summarise"]
+from results.words import many
+
+__all__ = [
+    "Figures",
+    "StepError",
+    "StepsToSuccess",
+    "Summary",
+    "Tally",
+    "summarise",
+    "told_errors",
+]
+
+_NAMED = 3  # episodes of an error
 
 
 class StepsToSuccess(TypedDict):
@@ -48,6 +60,31 @@ class Summary(Figures):
     by_policy: dict[str, Figures]
     by_trace: dict[str, Figures]
     error_list: list[StepError]
+
+
+def told_errors(figures: Summary, most: int) -> list[str]:
+    """Return a line for each of the errors that differ, with the episodes that it ended.
+
+    Args:
+        figures: the figures of a sweep
+        most: so many lines are enough; one more says what they leave out
+    """
+    ended: dict[str, list[int | None]] = {}
+    for one in figures["error_list"]:
+        ended.setdefault(" ".join(one["error"].split()), []).append(one["episode"])
+    shown = list(ended.items())[:most]
+    lines = [f"{_named(episodes)} failed: {error}" for error, episodes in shown]
+    if left := figures["errors"] - sum(len(episodes) for _, episodes in shown):
+        lines.append(f"{many(left, 'more episode')} failed: the table of the episodes has them all")
+    return lines
+
+
+def _named(episodes: list[int | None]) -> str:
+    if len(episodes) == 1:
+        return f"episode {episodes[0]}"
+    first = ", ".join(map(str, episodes[:_NAMED]))
+    more = len(episodes) - _NAMED
+    return f"episodes {first} and {more:,} more" if more > 0 else f"episodes {first}"
 
 
 class _Group:

@@ -272,10 +272,11 @@ def result_of(runs_dir: str, name: str) -> "Run | Sweep":
 
 def _show_sweep(sweep: "Sweep", *, json: bool) -> None:
     from results.figures import summarise_sweep
+    from results.summary import told_errors
 
     with fail_as(FAILED):
         summary = sweep.read_summary()
-        figures = summary or dict(summarise_sweep(sweep))
+        figures: Any = summary or summarise_sweep(sweep)
     state = "unfinished" if summary is None or sweep.missing_chunks() else "ended"
     if json:
         head = {"run_id": sweep.id, "path": sweep.store.url, "state": state, "kind": "sweep"}
@@ -287,7 +288,7 @@ def _show_sweep(sweep: "Sweep", *, json: bool) -> None:
     if state == "unfinished":
         state += f": {figures['episodes']:,} of {_planned(sweep)} episodes"
     output.show(f"Sweep {sweep.id}, {state}, started {when} UTC", figures_table(figures))
-    output.warn(f"episode {one['episode']} failed: {one['error']}" for one in figures["error_list"])
+    output.warn(told_errors(figures, 20))
     output.show("Files:", *(f"  {sweep.store.url}/{name}" for name in ("steps", "episodes")))
     _warn_of_damage(sweep)
 

@@ -255,6 +255,7 @@ def _require_new(place: str, run_id: str) -> None:
 
 def _go_on(arguments: dict[str, Any], place: str, *, verbose: bool, json: bool) -> None:
     """Play a sweep as a Prefect flow, and show what came of it."""
+    from results.summary import told_errors
     from sim_arena.errors import BusyError
     from sim_arena.sweeps import is_written, opened
 
@@ -279,9 +280,7 @@ def _go_on(arguments: dict[str, Any], place: str, *, verbose: bool, json: bool) 
         output.print_json({"path": place, **figures})
         return
     output.show(figures_table(figures), f"Results: {place}")
-    output.warn(
-        f"episode {one['episode']} failed: {one['error']}" for one in figures["error_list"][:5]
-    )
+    output.warn(told_errors(figures, 5))
 
 
 def _size(plan: "Plan", files: Mapping[str, bytes], where: Mapping[str, Any]) -> dict[str, Any]:

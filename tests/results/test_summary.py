@@ -2,6 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from results import episode_rows, summarise
+from results.summary import told_errors
 
 steps = st.lists(
     st.fixed_dictionaries(
@@ -80,3 +81,19 @@ def test_the_summary_ends_the_run(run, row):
     assert document is not None
     assert document["ended_at"] >= document["started_at"]
     assert {key: document[key] for key in figures} == figures
+
+
+def test_errors_are_told_once_with_the_episodes_that_they_ended(row):
+    errors = ["gone", "gone", "no\nidea", "gone", "gone", "late", "late"]
+    figures = summarise([row(i, 0, success=None, error=one) for i, one in enumerate(errors)])
+    assert told_errors(figures, 3) == [
+        "episodes 0, 1, 3 and 1 more failed: gone",
+        "episode 2 failed: no idea",
+        "episodes 5, 6 failed: late",
+    ]
+    figures["errors"] = 1007  # not all of them are listed
+    assert told_errors(figures, 2) == [
+        "episodes 0, 1, 3 and 1 more failed: gone",
+        "episode 2 failed: no idea",
+        "1,002 more episodes failed: the table of the episodes has them all",
+    ]
