@@ -35,7 +35,7 @@ def ask(scene: Scene) -> Explanation:
     opinions = Opinions(*(mirrored(array) for array in room))
     with np.errstate(all="ignore"):
         explain.ask(program, state, count, opinions)
-    return explain.read(scene.program, opinions, scene.incoming)
+    return explain.read(scene.program, opinions, scene.incoming, scene.pressed)
 
 
 def _fill(state: Any, scene: Scene) -> None:
@@ -47,5 +47,7 @@ def _fill(state: Any, scene: Scene) -> None:
         pod.nominated = UNSET
         pod.phase = RUNNING if node != UNSET else PENDING
         pod.started = p * NS
+    for n in scene.pressed:
+        state.nodes[n].pressed_until = 1
     state.clock[0].pods = len(scene.placed) + 1
     state.clock[0].now = (len(scene.placed) + 1) * NS

@@ -14,6 +14,7 @@ from tests.oracle.pieces import (
     IMAGES,
     MI,
     NAMESPACES,
+    PRESSURE,
     Dice,
     Object,
     affinity_term,
@@ -126,6 +127,31 @@ def taint_toleration(dice: Dice) -> Case:
     if found:
         incoming["spec"]["tolerations"] = found
     return case(dice, made, [], incoming)
+
+
+def memory_pressure(dice: Dice) -> Case:
+    """Nodes that are short of memory: a taint beside the static reasons to reject a node."""
+    made = nodes(dice, 1, 10)
+    for node in made:
+        taints = [taint(dice, (_HARD, _SOFT))] if dice.chance(0.25) else []
+        if dice.chance(0.5):
+            taints.append(PRESSURE)
+        node["spec"] = {"taints": taints, "unschedulable": dice.chance(0.15)}
+        if dice.chance(0.3):
+            node["status"]["declaredFeatures"] = ["RestartAllContainersOnContainerExits"]
+    incoming = pod(dice, "p")
+    spec = incoming["spec"]
+    if dice.chance(0.3):
+        spec["nodeSelector"] = {"disk": "ssd"}
+    if dice.chance(0.25):
+        spec["containers"].append(_ruled("RestartAllContainers"))
+    if dice.chance(0.4):
+        key = dice.choice([PRESSURE["key"], PRESSURE["key"], "a"])
+        spec["tolerations"] = [{"key": key, "operator": "Exists"}]
+        if dice.chance(0.3):
+            spec["tolerations"][0]["effect"] = dice.choice(_EFFECTS)
+    there = groups(dice, names(made), 3, lambda p: _sized(dice, p, 0))
+    return case(dice, made, there, incoming)
 
 
 def node_affinity(dice: Dice) -> Case:
@@ -527,14 +553,16 @@ def declared_features(dice: Dice) -> Case:
     there = groups(dice, names(made), 3, lambda p: _sized(dice, p, dice.choice([0, 10])))
     incoming = pod(dice, "p")
     _sized(dice, incoming, dice.choice([5, 20]))
-    rule = {
-        "action": dice.choice(["RestartAllContainers", "RestartAllContainers", "Restart"]),
-        "exitCodes": {"operator": "In", "values": [42]},
-    }
-    ruled = {"name": "r", "image": "i", "restartPolicy": "Never", "restartPolicyRules": [rule]}
+    ruled = _ruled(dice.choice(["RestartAllContainers", "RestartAllContainers", "Restart"]))
     if dice.chance(0.85):
         incoming["spec"].setdefault(dice.choice(["containers", "initContainers"]), []).append(ruled)
     return case(dice, made, there, incoming)
+
+
+def _ruled(action: str) -> Object:
+    """A container that nodes must have declared to know, if it restarts all of its pod."""
+    rule = {"action": action, "exitCodes": {"operator": "In", "values": [42]}}
+    return {"name": "r", "image": "i", "restartPolicy": "Never", "restartPolicyRules": [rule]}
 
 
 def _sized(dice: Dice, template: Object, priority: int) -> None:
@@ -651,6 +679,7 @@ COUNTS: dict[Callable[[Dice], Case], int] = {
     node_unschedulable: 500,
     node_name: 300,
     taint_toleration: 2000,
+    memory_pressure: 600,
     node_affinity: 2500,
     node_ports: 1200,
     fit: 3500,

@@ -6,8 +6,7 @@ Each mutant is one change of one module's syntax tree (mutants.py): a comparison
 constant, a condition that always or never holds, a call left out. It runs in a process of its own
 on a part of the vectors, without compilation, those first that are about the module's plugin; it
 is caught when a verdict, message, score or choice differs, or when it fails. Those that survive
-run on all vectors, compiled. The rest must stand in `equivalent.py`, with the reason why they
-change nothing.
+get all vectors. The rest must stand in `equivalent.py`, with the reason why they change nothing.
 """
 
 import os
@@ -19,9 +18,7 @@ import importlib.machinery
 import importlib.util
 import json
 import signal
-import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -123,11 +120,11 @@ def caught_by(kept: Sequence[Vector]) -> str | None:
     return None
 
 
-def selection() -> dict[str, list[Vector]]:
-    """Some vectors of each focus, evenly from all of them."""
+def selection(per_focus: int | None = None) -> dict[str, list[Vector]]:
+    """So many vectors of each focus, evenly from all of them; all if no number is given."""
     found = {}
     for focus, count in vectors.counts().items():
-        step = max(1, count // _PER_FOCUS)
+        step = 1 if per_focus is None else max(1, count // per_focus)
         found[focus] = [v for v in vectors.read(focus, step) if unmodelled(v.answer) is None]
     return found
 
@@ -169,28 +166,6 @@ def _try(mutant: Mutant, kept: Sequence[Vector]) -> str | None:
         return text.decode(errors="replace")
 
 
-def _try_on_all(module: str, number: int) -> str | None:
-    """Try a mutant on all vectors, compiled, in a fresh interpreter."""
-    with tempfile.TemporaryDirectory() as cache:
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.oracle.mutation", "--one", f"{module}:{number}"],
-            env={**os.environ, "NUMBA_DISABLE_JIT": "0", "XDG_CACHE_HOME": cache},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if done.returncode != 0:
-        return (done.stderr.strip().splitlines() or ["failed"])[-1]
-    return None if (told := json.loads(done.stdout)) is None else str(told)
-
-
-def _one(name: str) -> None:
-    module, number = name.split(":")
-    install(list(mutants(module, TARGETS[module][1]))[int(number)])
-    every = [v for f in vectors.focuses() for v in vectors.read(f) if unmodelled(v.answer) is None]
-    sys.stdout.write(json.dumps(caught_by(every)))
-
-
 def _named(module: str, functions: frozenset[str] | None) -> Iterator[tuple[str, Mutant]]:
     """Return each mutant with a name that lives as long as its function: no line number."""
     seen = Counter[str]()
@@ -202,16 +177,12 @@ def _named(module: str, functions: frozenset[str] | None) -> Iterator[tuple[str,
 
 def main(
     only: Annotated[str, typer.Option(help="Modules whose name contains this.")] = "",
-    one: Annotated[str, typer.Option(help="MODULE:NUMBER, on all vectors.", hidden=True)] = "",
     *,
     survivors: Annotated[bool, typer.Option(help="Try survivors on all vectors.")] = True,
 ) -> None:
     """Try all mutants, print the survivors, and keep the counts in mutation.json."""
-    if one:
-        _one(one)
-        return
     importlib.import_module("tests.oracle.asking")  # what it loads is there for every child
-    chosen = selection()
+    chosen, every = selection(_PER_FOCUS), selection() if survivors else {}
     kept: dict[str, Counter[str]] = {}
     unexplained = []
     for module, (first, functions) in TARGETS.items():
@@ -226,7 +197,7 @@ def main(
                 counts["caught"] += 1
             elif name in EQUIVALENT:
                 counts["equivalent"] += 1
-            elif survivors and _try_on_all(module, number) is not None:
+            elif survivors and _try(mutant, _ordered(every, first)) is not None:
                 counts["caught"] += 1
             else:
                 unexplained.append(f"{module}:{number} line {mutant.line}, {name}")

@@ -13,6 +13,8 @@ HOSTNAME = "kubernetes.io/hostname"
 APPS = ("web", "db", "cache")
 NAMESPACES = ("default", "other", "third")
 MI, GI = 1 << 20, 1 << 30
+# What a node that is short of memory bears, besides its own taints.
+PRESSURE = {"key": "node.kubernetes.io/memory-pressure", "effect": "NoSchedule"}
 # On both sides of what ImageLocality looks at: 23 MiB and 1000 MiB a container.
 IMAGES = {"i:1": 23 * MI, "i:2": 24 * MI - 1, "r/i:latest": 400 * MI, "big:1": 3000 * MI}
 

@@ -8,7 +8,7 @@ from sim_arena.engine import Parameters, compile_trace
 from sim_arena.engine.program import Program
 from sim_arena.nodes import Node, node_of
 from tests.oracle.cases import Case
-from tests.oracle.pieces import Object
+from tests.oracle.pieces import PRESSURE, Object
 from traces import Trace
 
 # What surrounds the pods in a case: field to (apiVersion, kind).
@@ -30,12 +30,15 @@ class Scene:
         placed: (template, number of the node) of each pod already there, in order.
         names: their names, namespaces included.
         incoming: the template of the pod that is to be placed.
+        pressed: the numbers of the nodes that are short of memory: to the engine that is no part
+            of a program, but of its state.
     """
 
     program: Program
     placed: list[tuple[int, int]]
     names: list[str]
     incoming: int
+    pressed: frozenset[int]
 
 
 def scene(case: Case) -> Scene:
@@ -64,12 +67,26 @@ def scene(case: Case) -> Scene:
             placed.append((incoming if "of" in group else template, numbers[node]))
             names.append(f"{metadata['namespace']}/{metadata['name']}-{i}")
         template += "of" not in group
-    return Scene(program, placed, names, incoming)
+    pressed = frozenset(numbers[node] for node in _pressed(case))
+    return Scene(program, placed, names, incoming, pressed)
 
 
 def nodes_of(case: Case) -> list[Node]:
     """Return a case's nodes as the engine reads them."""
-    return [node_of({"kind": "Node", **node}, Path("case")) for node in case["nodes"]]
+    return [node_of({"kind": "Node", **_relieved(node)}, Path("case")) for node in case["nodes"]]
+
+
+def _pressed(case: Case) -> list[str]:
+    return [node["metadata"]["name"] for node in case["nodes"] if PRESSURE in _taints(node)]
+
+
+def _taints(node: Object) -> Any:
+    return node.get("spec", {}).get("taints", ())
+
+
+def _relieved(node: Object) -> Object:
+    left = [taint for taint in _taints(node) if taint != PRESSURE]
+    return {**node, "spec": {**node.get("spec", {}), "taints": left}}
 
 
 def _owned(case: Case) -> Object:
