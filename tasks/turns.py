@@ -2,13 +2,22 @@
 
 The lease on the cluster is what keeps runs apart, also those that know nothing of this server. With
 the limit, whoever waits is known to the server: a flow run, or an episode of a sweep.
+
+A server that lives as long as the run has no limit: nobody would release the slot of a run that was
+killed, for such a server frees none, and each later run would wait for ever (Prefect 3.8 looks for
+slots whose leases have expired in servers of their own only, `server/services/repossessor.py`).
 """
 
+import logging
 import re
+from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
+from threading import Lock
+from typing import Any
 
-from prefect.client.orchestration import get_client
+from prefect.client.base import ServerType
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.concurrency.sync import concurrency
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
@@ -16,6 +25,9 @@ __all__ = ["limit_name", "turn"]
 
 _IN_PROCESS = "embedded"
 _SLOT_S = 60  # for how long a run that was killed keeps its slot; a living one renews it
+
+_LOG = logging.getLogger("sim_arena.clusters")  # what is told there is seen: see `logs.py`
+_locks: defaultdict[str, Lock] = defaultdict(Lock)
 
 
 def limit_name(place: str) -> str:
@@ -38,10 +50,28 @@ def turn(place: str) -> Iterator[None]:
         return
     name = limit_name(place)
     with get_client(sync_client=True) as client:
-        try:
-            client.read_global_concurrency_limit_by_name(name)
-        except ObjectNotFound:
-            with suppress(ObjectAlreadyExists):  # somebody else has made it in the meantime
-                client.upsert_global_concurrency_limit_by_name(name, 1)
-    with concurrency(name, strict=True, lease_duration=_SLOT_S):
+        if client.server_type == ServerType.EPHEMERAL:
+            held: AbstractContextManager[Any] = _locks[name]
+        else:
+            _see_to_limit(client, name)
+            held = concurrency(name, strict=True, lease_duration=_SLOT_S)
+    with held:
         yield
+
+
+def _see_to_limit(client: SyncPrefectClient, name: str) -> None:
+    """Make the limit if there is none, and say so if one has to wait for a slot of it."""
+    try:
+        limit = client.read_global_concurrency_limit_by_name(name)
+    except ObjectNotFound:
+        with suppress(ObjectAlreadyExists):  # somebody else has made it in the meantime
+            client.upsert_global_concurrency_limit_by_name(name, 1)
+        return
+    if limit.active_slots >= limit.limit:
+        _LOG.warning(
+            "waiting for a slot of Prefect's concurrency limit %s: other runs have all of them; if "
+            "there are none, because the server was restarted in the midst of one, free it: "
+            "prefect gcl update %s --active-slots 0",
+            name,
+            name,
+        )

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from threading import Lock
 from time import monotonic
 
+from results.words import many
 from sim_arena import engine
 from sim_arena.clusters import feasibility
 from sim_arena.clusters.base import Check, Simulation, observed
@@ -36,7 +37,7 @@ class EmbeddedCluster:
             nodes = parse_nodes(spec.nodes)
         except SimArenaError as error:
             return [Check("nodes", ok=False, found=str(error), remedy="mend the nodes")]
-        checks = [Check("nodes", ok=True, found=f"{len(nodes)} nodes ({spec.nodes})")]
+        checks = [Check("nodes", ok=True, found=f"{many(len(nodes), 'node')} ({spec.nodes})")]
         try:
             trace = load_trace(spec.trace)
             program = engine.compile_trace(

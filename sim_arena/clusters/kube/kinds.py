@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator
 
+from results.words import many
 from sim_arena.clusters.base import Check
 from sim_arena.clusters.kube import preflight
 from sim_arena.clusters.kube.api import Api
@@ -35,7 +36,9 @@ def applicable(
         and not api.is_namespaced({"apiVersion": version, "kind": kind})
     ]
     if not unknown and not lasting:
-        return Check("trace", ok=True, found=f"the cluster has the {len(kinds)} kinds it applies")
+        return Check(
+            "trace", ok=True, found=f"the cluster has what it applies: {many(len(kinds), 'kind')}"
+        )
     out = "take such objects out of the trace"
     if unknown:
         found = f"the cluster has no kind {_told(unknown)}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from results.words import many
 from sim_arena.clusters.base import Check
 from sim_arena.clusters.kube.api import Api, Json
 from sim_arena.clusters.kube.cleaning import leftovers
@@ -105,7 +106,7 @@ def real_nodes(api: Api, *, allow: bool) -> Check:
     return Check(
         "real nodes",
         ok=allow,
-        found=f"{len(nodes)} nodes are not KWOK's: {names}",
+        found=f"{many(len(nodes), 'node')} not of KWOK: {names}",
         remedy="is this the right cluster? If it is, give --allow-real-nodes",
     )
 
@@ -126,7 +127,7 @@ def neighbours(api: Api, run_id: str | None) -> Check:
     return Check(
         "neighbours",
         ok=False,
-        found=f"{len(others)} pods of others on these nodes: {_some(others)}",
+        found=f"{many(len(others), 'pod')} of others on these nodes: {_some(others)}",
         remedy="remove them, or read the result with that in mind: they take room",
         required=False,
     )
