@@ -21,6 +21,7 @@ __all__ = [
     "TABLES",
     "TableName",
     "chunks_of",
+    "is_part",
     "missing_chunks",
     "part_name",
     "parts_in",
@@ -39,6 +40,11 @@ def part_name(table: TableName, chunk: int, last: int | None = None) -> str:
     return f"{table}/chunk={number}/{table}.parquet"
 
 
+def is_part(name: str) -> bool:
+    """Say whether a file is named as one that holds chunks."""
+    return _PART.fullmatch(name) is not None
+
+
 def chunks_of(name: str) -> range:
     """Return the numbers of the chunks that a file holds."""
     first, _, last = name.split("/")[1].removeprefix("chunk=").partition("-")
@@ -47,9 +53,7 @@ def chunks_of(name: str) -> range:
 
 def parts_in(store: Store) -> list[range]:
     """Return the chunks of each part of the data set, in order."""
-    there = [
-        {chunks_of(name) for name in store.list(table) if _PART.fullmatch(name)} for table in TABLES
-    ]
+    there = [{chunks_of(name) for name in store.list(table) if is_part(name)} for table in TABLES]
     both = sorted(set.intersection(*there), key=lambda part: (part.start, -part.stop))
     parts: list[range] = []
     for part in both:

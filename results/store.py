@@ -157,7 +157,10 @@ class LocalStore:
                 path.unlink(missing_ok=True)
 
     def delete(self, name: str) -> None:
-        """Delete a file or a folder, so that it does not come back after a power cut."""
+        """Delete a file or a folder, so that it does not come back after a power cut.
+
+        A folder below the root that is then empty goes, too: in an object store there is none.
+        """
         path = self.root / name
         with _told(path, "delete"):
             if path.is_dir() and not path.is_symlink():
@@ -165,6 +168,9 @@ class LocalStore:
             else:
                 path.unlink(missing_ok=True)
             sync_folder(path.parent)
+        if path.parent != self.root:
+            with suppress(OSError):  # it is not empty
+                path.parent.rmdir()
 
 
 class RemoteStore:

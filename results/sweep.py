@@ -30,6 +30,7 @@ from results.parts import (
     TABLES,
     TableName,
     chunks_of,
+    is_part,
     missing_chunks,
     part_name,
     parts_in,
@@ -331,14 +332,15 @@ class Sweep:
             self.store.delete(name)
 
     def delete_strays(self, check: Callable[[], None] = lambda: None) -> None:
-        """Delete files that are no part of the data set; who holds the sweep's lock may do it.
+        """Delete files of chunks that are not finished, or were joined into others.
 
-        Before each of them `check` is called; if it raises, that one stays.
+        Who holds the sweep's lock may do it. What others have put there stays. Before each of them
+        `check` is called; if it raises, that one stays.
         """
         for table in TABLES:
-            for name in set(self.store.list(table)) - set(self.parts(table)):
+            for name in set(filter(is_part, self.store.list(table))) - set(self.parts(table)):
                 check()
-                self.store.delete(name.rpartition("/")[0])
+                self.store.delete(name)
         if isinstance(self.store, LocalStore):
             self.store.delete_unfinished()
 

@@ -29,6 +29,8 @@ from results import (
     store_at,
     table_of,
 )
+from results.compaction import compact
+from results.figures import summarise_sweep
 from results.parts import part_name
 from results.store import place_in, read_document, write_document
 from tests.results.conftest import COLUMNS, make_row
@@ -154,6 +156,26 @@ def test_a_chunk_without_one_of_its_tables_is_missing(runs: str, lost: str) -> N
         load_episodes(sweep)
     sweep.delete_strays()
     assert len(sweep.store.list("steps")) == len(sweep.store.list("episodes")) == 2
+
+
+def test_what_others_have_put_there_stays(runs: str) -> None:
+    sweep = make_sweep(runs, plan={"chunks": 2})
+    for number in range(2):
+        write(sweep, number, number)
+    whole = load_steps(sweep, form="arrow")
+    sweep.store.delete("steps/chunk=1/steps.parquet")
+    theirs = ["steps/_metadata", "steps/chunk=0/README.txt", "episodes/chunk=1/notes"]
+    for name in theirs:
+        sweep.store.write(name, lambda file: file.write(b"theirs"))
+    sweep.delete_strays()
+    assert set(theirs) <= {*sweep.store.list()}
+    assert "episodes/chunk=1/episodes.parquet" not in sweep.store.list()
+    write(sweep, 1, 1)
+    assert load_steps(sweep, form="arrow").equals(whole)
+    sweep.write_summary(summarise_sweep(sweep))
+    assert compact(sweep) == (4, 2)
+    assert load_steps(sweep, form="arrow").equals(whole)
+    assert set(theirs) <= {*sweep.store.list()}
 
 
 def test_joined_parts_take_the_place_of_theirs_when_both_are_there(runs: str) -> None:
