@@ -15,7 +15,9 @@ from sim_arena import verbs
 from sim_arena.clusters.clean import clean
 from sim_arena.clusters.kube.api import Api, RefusedError
 from sim_arena.clusters.kube.lease import LEASE, Lease
+from sim_arena.clusters.kube.observing import observe
 from sim_arena.clusters.kwok.preparing import prepare, unprepare
+from sim_arena.clusters.kwok.rewriting import sent_to_virtual_nodes
 from sim_arena.episode import play
 from sim_arena.errors import PermanentError, TransientError
 from sim_arena.nodes import parse_nodes
@@ -36,6 +38,7 @@ from tests.cluster.kwok_runs import (
 )
 from tests.cluster.manifests import bare_pod, custom_kind, job, make_trace, workload
 from tests.cluster.waiting import wait_until
+from traces import WorkloadRef
 
 __all__ = ["api", "kubeconfig", "make_kwok", "prepared"]  # fixtures
 
@@ -102,6 +105,53 @@ def test_a_step_shows_what_the_embedded_cluster_shows_and_leaves_nothing(
     assert namespaces(prepared) == []
     assert has_lease(prepared) is None
     assert untouched(prepared) == before
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        workload("DaemonSet", "web", "1500m"),
+        workload("StatefulSet", "web", "7", replicas=3, serviceName="web"),
+        workload("ReplicaSet", "web", "7", replicas=3),
+        job("web", "2", parallelism=3, completions=2),
+    ],
+    ids=lambda made: str(made["kind"]),
+)
+@pytest.mark.usefixtures("prepared")
+def test_each_kind_is_seen_as_the_embedded_cluster_sees_it(make_kwok: MakeSpec, made: Any) -> None:
+    spec = make_kwok(make_trace((0, [made], [])))
+    seen = step(spec)
+    own = step(spec.model_copy(update={"cluster": "embedded"}))
+    verbs.clean_up(spec.place, "one")
+    assert isinstance(seen, dict)
+    assert isinstance(own, dict)
+    for name in ("ready", "pending", "total", "desired", "reasons"):
+        assert seen[name] == own[name], name
+    assert seen["ready"] > 0
+    assert seen["containers"][0]["cpu_request"] == own["containers"][0]["cpu_request"]
+
+
+def test_a_cronjob_has_the_pods_of_its_jobs(prepared: Api) -> None:
+    template = {"spec": job("nightly", "1", parallelism=2, completions=2)["spec"]}
+    made = {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "nightly"}}
+    made["spec"] = {"schedule": "0 0 1 1 *", "jobTemplate": template}
+    made["metadata"]["namespace"] = "default"
+    uid = prepared.create(made)["metadata"]["uid"]
+    owner = {"apiVersion": "batch/v1", "kind": "CronJob", "name": "nightly", "uid": uid}
+    run = {"apiVersion": "batch/v1", "kind": "Job", **template}
+    run["metadata"] = {"name": "nightly-1", "namespace": "default"}
+    run["metadata"]["ownerReferences"] = [{**owner, "controller": True}]
+    prepared.create(sent_to_virtual_nodes(run))
+
+    def seen() -> Any:
+        return observe(prepared, WorkloadRef("CronJob", "default", "nightly"), "kwok", 1.0)
+
+    try:
+        wait_until(lambda: None if seen()["ready"] == 2 else f"{seen()['ready']} are ready", 30)
+        assert (seen()["total"], seen()["desired"]) == (2, 2)
+        assert seen()["containers"][0]["cpu_request"] == 1000
+    finally:
+        prepared.delete(made, "default", "nightly", propagationPolicy="Foreground")
 
 
 @pytest.mark.usefixtures("prepared")

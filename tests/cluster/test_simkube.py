@@ -107,6 +107,14 @@ def test_a_step_shows_what_the_embedded_cluster_shows_and_leaves_nothing(
     assert untouched(prepared) == before
 
 
+@pytest.mark.usefixtures("prepared")
+def test_the_preflight_names_what_simkube_itself_cannot_replay(make_simkube: MakeSpec) -> None:
+    spec = make_simkube(make_trace((0, [workload("ReplicaSet", "web", replicas=2)], [])))
+    [told] = [one for one in verbs.preflight(spec) if one.name == "replicasets"]
+    assert not told.ok
+    assert told.found == "SimKube cannot replay ReplicaSets: web"
+
+
 def test_every_field_of_the_settings_is_one_of_simkubes(
     prepared: Api, simkube: SimKubeHost
 ) -> None:

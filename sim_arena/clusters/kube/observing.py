@@ -22,7 +22,7 @@ from sim_arena.clusters.kube.objects import (
 )
 from sim_arena.errors import PermanentError
 from sim_arena.observation import ContainerObservation, Observation
-from traces import WorkloadRef
+from traces import WorkloadRef, pod_template
 from traces.arithmetic import UNSET, effective_request
 from traces.quantities import parse_cpu, parse_memory
 
@@ -30,6 +30,8 @@ __all__ = ["observe", "pod_requests"]
 
 _METRICS = "/apis/metrics.k8s.io/v1beta1"
 _LATEST = 10
+# What stands between a workload and its pods.
+_MADE_BY = {"Deployment": "ReplicaSet", "CronJob": "Job"}
 _REFUSED_POD = re.compile(r'^pods "[^"]*" is ')
 _PARSERS = {"cpu": parse_cpu, "memory": parse_memory}
 
@@ -67,7 +69,7 @@ def observe(
         ready=status.ready,
         pending=status.pending,
         total=status.total,
-        desired=workload["spec"].get("replicas", 1) if workload is not None else 0,
+        desired=_desired(workload) if workload is not None else 0,
         failed=sum(pod["status"].get("phase") == "Failed" for pod in pods),
         restarts=sum(one["restartCount"] for pod in pods for one in _statuses(pod)),
         oom_killed=_oom_kills(one for pod in pods for one in _statuses(pod)),
@@ -109,16 +111,35 @@ def pod_requests(spec: Mapping[str, Any]) -> dict[str, int]:
     return total
 
 
+def _desired(workload: Json) -> int | None:
+    """How many pods there should be; of a Job or a CronJob at a time, as the engine counts."""
+    spec = workload["spec"]
+    if workload["kind"] == "DaemonSet":
+        status = workload.get("status") or {}
+        if status.get("observedGeneration") != workload["metadata"].get("generation"):
+            return None  # its controller has not counted the nodes yet
+        return int(status["desiredNumberScheduled"])
+    if workload["kind"] == "CronJob":
+        spec = spec["jobTemplate"]["spec"]
+    if workload["kind"] in {"CronJob", "Job"}:
+        at_once = int(spec.get("parallelism", 1))
+        return min(at_once, int(spec.get("completions") or at_once))
+    return int(spec.get("replicas", 1))
+
+
 def _owners(api: Api, ref: WorkloadRef) -> dict[str, list[Json]]:
-    """The workloads of its kind and the ReplicaSets in its namespace.
+    """The workloads of its kind in its namespace, and what they own that makes their pods.
 
     They are read after the pods, as an owner is there before its pods.
     """
     owners: dict[str, list[Json]] = {}
-    for kind in dict.fromkeys((ref.kind, "ReplicaSet")):
+    for kind in (ref.kind, _MADE_BY.get(ref.kind)):
+        if kind is None:
+            continue
         root, _, plural = COLLECTIONS[kind].rpartition("/")
+        version = root.removeprefix("/apis/").removeprefix("/api/")
         found = api.list(f"{root}/namespaces/{ref.namespace}/{plural}")
-        owners[kind] = [{**obj, "kind": kind} for obj in found]
+        owners[kind] = [{**obj, "apiVersion": version, "kind": kind} for obj in found]
     return owners
 
 
@@ -133,12 +154,12 @@ def _pods_of(
 
 
 def _makers(workload: Json | None, owners: Mapping[str, list[Json]]) -> list[Json]:
-    """The workload and its ReplicaSets: what makes its pods."""
+    """The workload and its ReplicaSets or Jobs: what makes its pods."""
     if workload is None:
         return []
     uid = workload["metadata"]["uid"]
-    sets = (one for one in owners["ReplicaSet"] if (controller(one) or {}).get("uid") == uid)
-    return [workload, *sets]
+    between = owners.get(_MADE_BY.get(workload["kind"], ""), ())
+    return [workload, *(one for one in between if (controller(one) or {}).get("uid") == uid)]
 
 
 def _refused(makers: Iterable[Json]) -> dict[str, int]:
@@ -206,7 +227,7 @@ def _containers(
         return []
     running = [pod for pod in pods if pod["status"].get("phase") == "Running"]
     described = []
-    for container in workload["spec"]["template"]["spec"]["containers"]:
+    for container in pod_template(workload)["spec"]["containers"]:
         name = container["name"]
         own = [one for pod in pods for one in _statuses(pod) if one["name"] == name]
         used = [

@@ -18,7 +18,7 @@ from sim_arena.clusters.kwok.rewriting import (
 )
 from sim_arena.errors import PermanentError, TransientError
 from traces import Trace, gvk, pod_spec_template_paths
-from traces.document import POD_TEMPLATES
+from traces.document import POD_SPEC_TEMPLATE_PATHS, POD_TEMPLATES
 
 __all__ = ["Applier"]
 
@@ -91,12 +91,21 @@ class Applier:
         if self._rewrite:
             kind = gvk(obj)
             if kind in self._trace["config"]["trackedObjects"]:
-                paths = pod_spec_template_paths(self._trace, kind)
-                return virtual_object(self._tenant, obj, paths)
+                return virtual_object(self._tenant, obj, self._templates(kind))
             virtual = virtual_object(self._tenant, obj, [])
             return sent_to_virtual_nodes(virtual) if kind in POD_TEMPLATES else virtual
         namespace = self._tenant.namespace(obj["metadata"]["namespace"])
         return {**obj, "metadata": {**obj["metadata"], "namespace": namespace}}
+
+    def _templates(self, kind: str) -> list[str]:
+        """The places of a kind's pod templates.
+
+        Where SimKube looks for a ReplicaSet's there is none, and the API server refuses what it
+        adds there: see `simkube.preflight`. Here such a trace can be played.
+        """
+        paths = pod_spec_template_paths(self._trace, kind)
+        real = "".join(f"/{name}" for name in POD_TEMPLATES.get(kind, ()))
+        return [real] if paths == [POD_SPEC_TEMPLATE_PATHS.get(kind)] else paths
 
     def _apply_cluster_object(self, obj: Json) -> None:
         """Apply what has no namespace; SimKube itself would stop here."""

@@ -7,13 +7,14 @@ from sim_arena.clusters.kube.commands import Commands
 from sim_arena.clusters.kube.lease import LEASE, Lease
 from sim_arena.clusters.kube.ownership import HOME, run_of
 from sim_arena.clusters.kube.permissions import Need
+from sim_arena.clusters.kube.window import events_within
 from sim_arena.clusters.kwok.preflight import stages
 from sim_arena.clusters.simkube.settings import SimKubeSettings
 from sim_arena.clusters.simkube.simulation import lease_holder, simulations
 from sim_arena.errors import SimArenaError
 from sim_arena.nodes import parse_nodes
 from sim_arena.spec import EpisodeSpec
-from traces import find_workload, load_trace
+from traces import Trace, find_workload, gvk, load_trace
 
 __all__ = ["NEEDS", "check"]
 
@@ -74,12 +75,32 @@ def check(api: Api, spec: EpisodeSpec) -> list[Check]:
         preflight.neighbours(api, spec.run_id),
         preflight.home(api, commands),
         kinds.applicable(api, trace, spec.duration, without_namespace=()),
+        *_refused(trace, spec.duration),
         _replay(spec),
         preflight.in_time(spec),
         *_queues(api, settings, spec.run_id),
         _left_over(api, spec.run_id, commands),
         preflight.assessable(trace, ref, spec),
     ]
+
+
+def _refused(trace: Trace, duration: int) -> list[Check]:
+    """Look for ReplicaSets, with which SimKube itself ends a replay.
+
+    It takes `/spec` for the place of their pod template (`traces.document`), one level short, and
+    the API server refuses what it adds there.
+    """
+    sets = {
+        obj["metadata"]["name"]
+        for event in events_within(trace, duration)
+        for obj in event["applied_objs"]
+        if gvk(obj) == "apps/v1.ReplicaSet"
+    }
+    if not sets:
+        return []
+    found = f"SimKube cannot replay ReplicaSets: {', '.join(sorted(sets))}"
+    remedy = "play the trace with --cluster kwok, or make Deployments of them"
+    return [Check("replicasets", ok=False, found=found, remedy=remedy)]
 
 
 def _kinds(api: Api) -> Check:
