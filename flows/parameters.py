@@ -21,7 +21,7 @@ from results.store import is_url
 from sim_arena.clusters.simkube.settings import SimKubeSettings
 from sim_arena.errors import PermanentError
 from sim_arena.guardrails import Guardrails
-from sim_arena.hooks import ALLOW_CODE, code_allowed, names_code
+from sim_arena.hooks import ALLOW_CODE, code_allowed, code_of_simkube, names_code
 from sim_arena.nodes import is_short_form
 from sim_arena.policies import available
 from sim_arena.spec import EpisodeSpec, Hook, StepSizes
@@ -101,7 +101,7 @@ def check_sweep_source(given: Mapping[str, Any]) -> None:
     """
     if is_started_here():
         return
-    _refuse_policies(given["policies"])
+    _refuse_code(_code_of_a_sweep(given["policies"], given["simkube"]))
     places = [*(given["traces"] or ()), given["runs_dir"], *paths_in(given["nodes"] or ())]
     _refuse_places([*places, *_store(given["simkube"])])
     if given["address"] is not None and not code_allowed():
@@ -132,12 +132,12 @@ def check_plan(asked: SweepSpec) -> None:
         PermanentError: as for `check_source`
     """
     if not is_started_here():
-        _refuse_policies(asked.policies)
+        _refuse_code(_code_of_a_sweep(asked.policies, asked.simkube))
         _refuse_places(_store(asked.simkube))
 
 
-def _refuse_policies(names: Iterable[str]) -> None:
-    _refuse_code([f"policy {name!r}" for name in names if ":" in name])
+def _code_of_a_sweep(names: Iterable[str], simkube: SimKubeSettings) -> list[str]:
+    return [f"policy {name!r}" for name in names if ":" in name] + code_of_simkube(simkube)
 
 
 def check_places(places: Iterable[str]) -> None:

@@ -1,6 +1,6 @@
 """`summary.json`: a run in figures, whole, by policy and by trace."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import fmean, median
 from typing import Any, TypedDict
 
@@ -32,8 +32,9 @@ class Figures(TypedDict):
     """The figures of some episodes. None where there is nothing to compute a figure from.
 
     `mean_reward` is the mean over the steps that have a reward, None also where the episodes have
-    different rewards: no mean of those says anything; `unassessable` counts episodes of
-    which nobody can say whether they succeeded, `success_rate` is the share of the others that did.
+    different rewards: no mean of those says anything; `errors` counts the episodes that an error
+    ended, `unassessable` those of which nobody can say whether they succeeded, `success_rate` is
+    the share of the others that did.
     """
 
     episodes: int
@@ -47,7 +48,7 @@ class Figures(TypedDict):
 
 
 class StepError(TypedDict):
-    """A step that failed."""
+    """The step with which an episode failed."""
 
     episode: int | None
     step: int | None
@@ -87,79 +88,84 @@ def _named(episodes: list[int | None]) -> str:
     return f"episodes {first} and {more:,} more" if more > 0 else f"episodes {first}"
 
 
-class _Group:
-    """The sums of one group of episodes."""
+_NEEDED = ("episode", "step", "policy", "trace", "reward", "success", "error")
 
-    def __init__(self) -> None:
-        self.steps = 0
-        self.errors = 0
-        self.rewards: list[float] = []
-        self.success_at: dict[object, int | None] = {}  # episode -> its steps to success
-        self.steps_of: dict[object, int] = {}
-        self.unassessable: set[object] = set()
 
-    def add(self, row: Mapping[str, Any]) -> None:
-        episode = (row.get("run_id"), row.get("episode"))
-        self.steps += 1
-        self.steps_of[episode] = self.steps_of.get(episode, 0) + 1
-        self.success_at.setdefault(episode, None)
-        if row.get("error") is not None:
-            self.errors += 1
-        if row.get("error") is None and row.get("success") is None:
-            self.unassessable.add(episode)
-        else:  # of a step that was taken again the last row counts
-            self.unassessable.discard(episode)
-        if row.get("reward") is not None:
-            self.rewards.append(row["reward"])
-        if row.get("success") and self.success_at[episode] is None:
-            step = row.get("step")
-            self.success_at[episode] = self.steps_of[episode] if step is None else step + 1
+class _Episode:
+    """The steps of one episode; of a step that was taken again the last row counts.
 
-    def figures(self) -> Figures:
-        took = [steps for steps in self.success_at.values() if steps is not None]
-        episodes = len(self.success_at)
-        assessed = episodes - len(self.unassessable)
-        return {
-            "episodes": episodes,
-            "steps": self.steps,
-            "successes": len(took),
-            "unassessable": len(self.unassessable),
-            "errors": self.errors,
-            "success_rate": len(took) / assessed if assessed else None,
-            "mean_reward": fmean(self.rewards) if self.rewards else None,
-            "steps_to_success": _spread(took),
-        }
+    What is said of it is what `results.episodes.episode_rows` says.
+    """
+
+    def __init__(self, first: Mapping[str, Any]) -> None:
+        self.policy, self.trace = str(first.get("policy")), str(first.get("trace"))
+        self.steps: dict[object, dict[str, Any]] = {}
+
+    @property
+    def error(self) -> StepError | None:
+        """What ended it, if that was an error."""
+        last = self._last
+        if last["error"] is None:
+            return None
+        return {"episode": last["episode"], "step": last["step"], "error": last["error"]}
+
+    @property
+    def success(self) -> bool | None:
+        """Whether it succeeded; None where that cannot be assessed."""
+        last = self._last
+        return False if last["error"] is not None else last["success"]
+
+    @property
+    def _last(self) -> dict[str, Any]:
+        return next(reversed(self.steps.values()))
 
 
 class Tally:
     """Rows in, one after another; figures out at any time."""
 
     def __init__(self) -> None:
-        self._whole = _Group()
-        self._by_policy: dict[str, _Group] = {}
-        self._by_trace: dict[str, _Group] = {}
-        self._errors: list[StepError] = []
+        self._episodes: dict[object, _Episode] = {}
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Count one step."""
-        self._whole.add(row)
-        self._by_policy.setdefault(str(row.get("policy")), _Group()).add(row)
-        self._by_trace.setdefault(str(row.get("trace")), _Group()).add(row)
-        if row.get("error") is not None:
-            self._errors.append(
-                {"episode": row.get("episode"), "step": row.get("step"), "error": row["error"]}
-            )
+        key = (row.get("run_id"), row.get("episode"))
+        episode = self._episodes.setdefault(key, _Episode(row))
+        episode.steps[row.get("step")] = {name: row.get(name) for name in _NEEDED}
 
     def summary(self) -> Summary:
-        """Return the figures of what was counted so far."""
+        """Return the figures of the rows so far."""
+        episodes = list(self._episodes.values())
         return {
-            **self._whole.figures(),
-            "by_policy": {
-                name: self._by_policy[name].figures() for name in sorted(self._by_policy)
-            },
-            "by_trace": {name: self._by_trace[name].figures() for name in sorted(self._by_trace)},
-            "error_list": list(self._errors),
+            **_figures(episodes),
+            "by_policy": _grouped(episodes, lambda one: one.policy),
+            "by_trace": _grouped(episodes, lambda one: one.trace),
+            "error_list": [error for one in episodes if (error := one.error) is not None],
         }
+
+
+def _grouped(episodes: Iterable[_Episode], name: Callable[[_Episode], str]) -> dict[str, Figures]:
+    groups: dict[str, list[_Episode]] = {}
+    for one in episodes:
+        groups.setdefault(name(one), []).append(one)
+    return {key: _figures(groups[key]) for key in sorted(groups)}
+
+
+def _figures(episodes: Sequence[_Episode]) -> Figures:
+    rows = [row for one in episodes for row in one.steps.values()]
+    rewards = [row["reward"] for row in rows if row["reward"] is not None]
+    took = [len(one.steps) for one in episodes if one.success]
+    unassessable = sum(one.success is None for one in episodes)
+    assessed = len(episodes) - unassessable
+    return {
+        "episodes": len(episodes),
+        "steps": len(rows),
+        "successes": len(took),
+        "unassessable": unassessable,
+        "errors": sum(one.error is not None for one in episodes),
+        "success_rate": len(took) / assessed if assessed else None,
+        "mean_reward": fmean(rewards) if rewards else None,
+        "steps_to_success": _spread(took),
+    }
 
 
 def summarise(rows: Iterable[Mapping[str, Any]]) -> Summary:

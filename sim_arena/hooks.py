@@ -16,10 +16,18 @@ from tempfile import TemporaryFile
 from threading import Thread
 from typing import IO, Any, cast
 
+from sim_arena.clusters.simkube.settings import SimKubeSettings
 from sim_arena.errors import HookError
 from sim_arena.spec import EpisodeSpec, Hook
 
-__all__ = ["ALLOW_CODE", "code_allowed", "context", "names_code", "run_hooks"]
+__all__ = [
+    "ALLOW_CODE",
+    "code_allowed",
+    "code_of_simkube",
+    "context",
+    "names_code",
+    "run_hooks",
+]
 
 ALLOW_CODE = "SIM_ARENA_ALLOW_CODE"
 """Set to 1 on a Prefect worker, this lets parameters name code: hooks, `module:attribute`."""
@@ -36,7 +44,24 @@ def names_code(spec: EpisodeSpec) -> list[str]:
     """Return what of a specification would run code that its author names."""
     named = [f"policy {spec.policy!r}"] if ":" in spec.policy else []
     named += [f"pre_start hook {str(hook)!r}" for hook in spec.pre_start]
-    return named + [f"post_end hook {str(hook)!r}" for hook in spec.post_end]
+    named += [f"post_end hook {str(hook)!r}" for hook in spec.post_end]
+    return named + code_of_simkube(spec.simkube)
+
+
+def code_of_simkube(settings: SimKubeSettings) -> list[str]:
+    """Return what of SimKube's settings would run code in its controller or driver, or feed it.
+
+    The driver's image and arguments, Secrets that become its environment, and SimKube's hooks.
+    """
+    usual = SimKubeSettings()
+    named = [
+        f"simkube {name} {getattr(settings, name)!r}"
+        for name in ("driver_image", "driver_args", "secrets")
+        if getattr(settings, name) != getattr(usual, name)
+    ]
+    return named + [
+        f"simkube {when} {hook.cmd!r}" for when, hooks in settings.hooks for hook in hooks
+    ]
 
 
 def context(spec: EpisodeSpec, *, step: int, trace: str) -> dict[str, str]:

@@ -141,7 +141,9 @@ def _show_notices() -> None:
 
 
 def _say(kind: str, text: str) -> None:
-    line = " ".join(text.split())
+    from flows.cli.output import printable
+
+    line = printable(" ".join(text.split()))
     if len(line) > _LONGEST:  # it quotes what it was given, which may be a whole file
         line = f"{line[: _LONGEST // 2]} ... {line[-_LONGEST // 2 :]}"
     print(f"sim-arena: {kind}: {line}", file=sys.stderr, flush=True)

@@ -49,11 +49,12 @@ def follow(journal: Path, steps: int, *, quiet: bool = False) -> Iterator[None]:
 
 def step_line(row: dict[str, Any]) -> str:
     """Return a step as one line."""
+    from flows.cli.output import printable
     from results.words import rewarded
 
     head = f"step {row['step'] + 1}"
     if row.get("error"):
-        return f"{head}: failed: {row['error']}"
+        return printable(f"{head}: failed: {row['error']}")
     state = f"{row['obs_ready']} of {row['target']} ready, {row['obs_pending']} pending"
     return f"{head}: {state} -> {row.get('action_type') or 'done'}, {rewarded(row['reward'])}"
 

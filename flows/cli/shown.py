@@ -1,5 +1,6 @@
 """How a step and an episode look to a person: the steps, the repair, where things lie."""
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +52,8 @@ def repair(before: str | Path, after: str | Path, deploy: str, namespace: str | 
     for change in diff(old, new):
         if change.workload == ref:
             last[change.container, change.field] = change
-    kubectl = f"kubectl patch {ref.kind.lower()} {ref.name} -n {ref.namespace} --patch-file"
+    words = ("kubectl", "patch", ref.kind.lower(), ref.name, "-n", ref.namespace, "--patch-file")
+    kubectl = shlex.join(words)  # a trace may name them anything
     return Repair(str(ref), kubectl, list(last.values()), patch(old, new, ref))
 
 
@@ -59,12 +61,13 @@ def repair_text(found: Repair) -> Any:
     """Return the repair as a diff, red and green."""
     from rich.text import Text
 
-    text = Text(f"--- {found.workload} before\n+++ {found.workload} after\n", style="bold")
+    workload = output.printable(found.workload)
+    text = Text(f"--- {workload} before\n+++ {workload} after\n", style="bold")
     container: str | None = None
     for change in sorted(found.changes, key=lambda change: change.container or ""):
         if change.container != container:
             container = change.container
-            text.append(f"  container {container}\n", style="cyan not bold")
+            text.append(f"  container {output.printable(container or '')}\n", style="cyan not bold")
         indent = "  " if change.container is None else "    "
         if change.before is not None:
             text.append(f"-{indent}{change.field}: {change.before}\n", style="red not bold")

@@ -274,7 +274,7 @@ def _decided(episode: Episode, cell: Cell, seen: Seen) -> tuple[Action | None, s
     policy: Any = episode.policy
     try:
         answer = policy.get_action(copied(seen.observation), cell.spec.deploy)
-    except Exception as error:  # noqa: BLE001 # told in the record
+    except policies.FAILURES as error:  # told in the record
         failed = PolicyError(f"policy {policies.name_of(policy)} failed: {told(error)}")
         return None, told(failed)
     return _checked(cell, policy, answer)
@@ -338,8 +338,10 @@ def _asked_together(group: Sequence[tuple[Episode, Outcome]]) -> Iterator[tuple[
         observations = [copied(before.seen.observation) for _, before in group if before.seen]
         answers = list(policy.decide_batch(observations, [cell.spec.deploy for cell in cells]))
         if len(answers) != len(group):
-            raise ValueError(f"expected {len(group)} actions of decide_batch, found {len(answers)}")  # noqa: TRY301 # told like the policy's own
-    except Exception as error:  # noqa: BLE001 # told in every record that it concerns
+            raise ValueError(
+                f"expected {len(group)} actions of decide_batch, found {len(answers)}"
+            )  # told like the policy's own
+    except policies.FAILURES as error:  # told in every record that it concerns
         failed = told(PolicyError(f"policy {policies.name_of(policy)} failed: {told(error)}"))
         for episode, before in group:
             yield episode, Outcome(before.seen, before.success, error=failed)

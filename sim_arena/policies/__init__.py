@@ -5,6 +5,7 @@ A policy is a function `policy(obs, deploy) -> action`, or an object with
 """
 
 from sim_arena.policies.base import (
+    FAILURES,
     Policy,
     PolicyFunction,
     adapt,
@@ -19,6 +20,7 @@ from sim_arena.policies.loading import ENTRY_POINTS, REGISTRY, available, descri
 
 __all__ = [
     "ENTRY_POINTS",
+    "FAILURES",
     "REGISTRY",
     "Policy",
     "PolicyFunction",

@@ -9,6 +9,7 @@ from sim_arena.errors import ActionError, PolicyError
 from sim_arena.observation import Observation, copied
 
 __all__ = [
+    "FAILURES",
     "FunctionPolicy",
     "Policy",
     "PolicyFunction",
@@ -20,6 +21,9 @@ __all__ = [
     "pure",
     "reset",
 ]
+
+FAILURES = (Exception, SystemExit)
+"""What a policy may raise: one that calls `exit()` ends no sweep."""
 
 PolicyFunction = Callable[[Observation, str], Action]
 """The simplest policy: maps an observation and the workload's name to an action."""
@@ -103,7 +107,7 @@ def _require_two_arguments(candidate: Callable[..., object], name: str) -> None:
 def _instance(candidate: Callable[[], object], name: str) -> object:
     try:
         return candidate()
-    except (Exception, SystemExit) as error:  # one that calls exit() ends no sweep
+    except FAILURES as error:
         raise PolicyError(
             f"policy {name!r}: the class could not be called: {_told(error)}; "
             "a policy class is called without arguments"
@@ -117,7 +121,7 @@ def reset(policy: Policy, seed: int) -> None:
         return
     try:
         method(seed)
-    except (Exception, SystemExit) as error:
+    except FAILURES as error:
         name = name_of(policy)
         raise PolicyError(f"policy {name}: reset({seed}) failed: {_told(error)}") from error
 
@@ -145,7 +149,7 @@ def decide(
     """
     try:
         answer = policy.get_action(copied(obs), deploy)
-    except (Exception, SystemExit) as error:
+    except FAILURES as error:
         raise PolicyError(f"policy {name_of(policy)} failed: {_told(error)}") from error
     return checked(answer, deploy, name_of(policy), steps=steps)
 

@@ -64,13 +64,20 @@ def test_what_cannot_be_assessed_is_counted_apart_and_in_no_rate(row):
 
 
 @given(steps)
-def test_the_groups_add_up_to_the_whole(rows):
+def test_the_groups_add_up_to_the_whole_and_say_what_the_episodes_say(rows):
     figures = summarise(rows)
+    taken = {(row["episode"], row["step"]) for row in rows}  # one may be taken again
     for groups in (figures["by_policy"], figures["by_trace"]):
-        assert sum(group["steps"] for group in groups.values()) == figures["steps"] == len(rows)
+        assert sum(group["steps"] for group in groups.values()) == figures["steps"] == len(taken)
         assert sum(group["errors"] for group in groups.values()) == figures["errors"]
     assert len(figures["error_list"]) == figures["errors"]
-    assert figures["successes"] <= figures["episodes"] <= max(len(rows), 0)
+    episodes = episode_rows({**row, "run_id": "r"} for row in rows)
+    assert figures["episodes"] == len(episodes)
+    assert figures["successes"] == sum(one["success"] is True for one in episodes)
+    assert figures["unassessable"] == sum(one["success"] is None for one in episodes)
+    assert figures["errors"] == sum(one["error"] is not None for one in episodes)
+    took = [one["steps_to_success"] for one in episodes if one["success"]]
+    assert (figures["steps_to_success"] or {}).get("max") == max(took, default=None)
 
 
 def test_the_summary_ends_the_run(run, row):
