@@ -84,7 +84,8 @@ def headline(found: Sequence[Compared]) -> str:
     different = sum(one.different for one in found)
     failed = sum(one.error is not None for one in found)
     parts = [many(len(found), "trace"), many(moments, "moment")]
-    parts.append(f"{different} different" if different else "all agree")
+    if moments:
+        parts.append(f"{different} different" if different else "all agree")
     if failed:
         whose = "its" if failed == 1 else "their"
         parts.append(f"{many(failed, 'trace')} could not be played to {whose} end")

@@ -10,6 +10,7 @@ slots whose leases have expired in servers of their own only, `server/services/r
 
 import logging
 import re
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -18,6 +19,7 @@ from typing import Any
 
 from prefect.client.base import ServerType
 from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.responses import GlobalConcurrencyLimitResponse
 from prefect.concurrency.sync import concurrency
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
@@ -25,6 +27,7 @@ __all__ = ["limit_name", "turn"]
 
 _IN_PROCESS = "embedded"
 _SLOT_S = 60  # for how long a run that was killed keeps its slot; a living one renews it
+_LOOK_S = 1
 
 _LOG = logging.getLogger("sim_arena.clusters")  # what is told there is seen: see `logs.py`
 _locks: defaultdict[str, Lock] = defaultdict(Lock)
@@ -53,25 +56,34 @@ def turn(place: str) -> Iterator[None]:
         if client.server_type == ServerType.EPHEMERAL:
             held: AbstractContextManager[Any] = _locks[name]
         else:
-            _see_to_limit(client, name)
+            _await_slot(client, name)
             held = concurrency(name, strict=True, lease_duration=_SLOT_S)
     with held:
         yield
 
 
-def _see_to_limit(client: SyncPrefectClient, name: str) -> None:
-    """Make the limit if there is none, and say so if one has to wait for a slot of it."""
-    try:
-        limit = client.read_global_concurrency_limit_by_name(name)
-    except ObjectNotFound:
-        with suppress(ObjectAlreadyExists):  # somebody else has made it in the meantime
-            client.upsert_global_concurrency_limit_by_name(name, 1)
-        return
-    if limit.active_slots >= limit.limit:
-        _LOG.warning(
-            "waiting for a slot of Prefect's concurrency limit %s: other runs have all of them; if "
-            "there are none, because the server was restarted in the midst of one, free it: "
-            "prefect gcl update %s --active-slots 0",
-            name,
-            name,
-        )
+def _await_slot(client: SyncPrefectClient, name: str) -> None:
+    """Make the limit if there is none, and wait until it has a slot, saying so.
+
+    Prefect would wait itself, but as long as it does a process cannot be ended by Ctrl-C.
+    """
+    told = False
+    while (limit := _limit(client, name)).active_slots >= limit.limit:
+        if not told:
+            _LOG.warning(
+                "waiting for a slot of Prefect's concurrency limit %s: other runs have all of "
+                "them; if there are none, because the server was restarted in the midst of one, "
+                "free it: prefect gcl update %s --active-slots 0",
+                name,
+                name,
+            )
+            told = True
+        time.sleep(_LOOK_S)
+
+
+def _limit(client: SyncPrefectClient, name: str) -> GlobalConcurrencyLimitResponse:
+    with suppress(ObjectNotFound):
+        return client.read_global_concurrency_limit_by_name(name)
+    with suppress(ObjectAlreadyExists):  # somebody else has made it in the meantime
+        client.upsert_global_concurrency_limit_by_name(name, 1)
+    return client.read_global_concurrency_limit_by_name(name)

@@ -229,8 +229,9 @@ def prune(
         output.show("nothing to delete")
         return
     output.show(output.table(None, _LIST_COLUMNS, [_list_row(info) for info in old]))
-    if not yes:
-        typer.confirm(f"Delete {many(len(old), 'run')}?", abort=True, err=True)
+    if not (yes or _confirmed(f"Delete {many(len(old), 'run')}?")):
+        output.show("nothing deleted")
+        return
     gone = 0
     with fail_as(FAILED):
         for info in old:
@@ -240,6 +241,14 @@ def prune(
                 except OSError as error:
                     refuse(f"cannot delete {error.filename}: {error.strerror or error}", FAILED)
     output.show(f"{many(gone, 'run')} deleted")
+
+
+def _confirmed(question: str) -> bool:
+    """Ask; where nobody can answer, say how to do without."""
+    try:
+        return typer.confirm(question, err=True)
+    except typer.Abort:
+        refuse("nobody answered; --yes deletes without asking")
 
 
 def _row(text: str) -> tuple[str, int, int | None]:

@@ -43,8 +43,11 @@ def sweep(  # noqa: PLR0913 # each option is an argument
         int | None, typer.Option(min=1, metavar="N", help="Generate N traces.", show_default=False)
     ] = None,
     generate_seed: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Seed of the generated traces.")
-    ] = 0,
+        int | None,
+        typer.Option(
+            min=0, metavar="N", help="Their seed; 0 if none is named.", show_default=False
+        ),
+    ] = None,
     policy: Annotated[
         list[str] | None, _many("POLICY", "A policy; heuristic if none is named.")
     ] = None,
@@ -155,7 +158,7 @@ def sweep(  # noqa: PLR0913 # each option is an argument
     steps = [_step_size(text) for text in step_size] if step_size else None
     given = {
         "traces": trace,
-        "generate": None if generate is None else {"count": generate, "seed": generate_seed},
+        "generate": _generated(generate, generate_seed),
         "policies": policy,
         "rewards": reward,
         "seeds": seeds,
@@ -326,12 +329,32 @@ def _require_policies(asked: "SweepSpec") -> None:
         policies.load(name, allow_import=True)
 
 
+_OPTIONS = {"clusters": "cluster", "policies": "policy", "rewards": "reward", "traces": "trace"}
+_OPTIONS |= {"step_sizes": "step-size", "targets": "target"}
+
+
+def _option(field: str) -> str:
+    """Return the option that a field of a sweep is given by."""
+    return f"--{_OPTIONS.get(field, field).replace('_', '-')}"
+
+
 def _refuse_more(file: Path | None, named: Collection[str]) -> None:
     if file is not None or named:
-        more = str(file) if file is not None else f"--{min(named).replace('_', '-')}"
+        more = str(file) if file is not None else _option(min(named))
         raise typer.BadParameter(
             f"a sweep goes on as it was planned; leave {more} out", param_hint="--resume"
         )
+
+
+def _generated(count: int | None, seed: int | None) -> dict[str, int] | None:
+    if count is None:
+        if seed is not None:
+            raise typer.BadParameter(
+                "it is the seed of generated traces: give --generate N too",
+                param_hint="--generate-seed",
+            )
+        return None
+    return {"count": count, "seed": seed or 0}
 
 
 def _step_size(text: str) -> dict[str, str]:

@@ -86,7 +86,7 @@ def found(asked: SweepSpec) -> Iterator[tuple[Case, bytes]]:
                 known = (folder / MANIFEST_FILE).exists()
                 entries = load_manifest(folder) if known else []
                 manifests[folder] = {entry.file: entry for entry in entries}
-            data = file.read_bytes()
+            data = _bytes(file)
             entry = manifests[folder].get(file.name)
             yield _case(asked, str(file), load_trace(file), data, entry), data
 
@@ -99,6 +99,13 @@ def _generated(asked: SweepSpec) -> Iterator[tuple[Case, bytes]]:
         yield _case(asked, f"generated/{name}", trace, data, entry), data
 
 
+def _bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise TraceError(f"cannot be read: {error.strerror or error}", source=str(file)) from error
+
+
 def trace_files(place: str) -> list[Path]:
     """Return the trace files of a path: a file, a folder of them, or a pattern.
 
@@ -109,7 +116,7 @@ def trace_files(place: str) -> list[Path]:
     if path.is_file():
         return [path]
     if path.is_dir():
-        found = sorted(path.glob("*.sktrace"))
+        found = sorted(file for file in path.glob("*.sktrace") if file.is_file())
     else:
         found = sorted(Path(name) for name in glob.glob(place, recursive=True))  # noqa: PTH207 # absolute patterns too
         found = [file for file in found if file.is_file() and file.name != MANIFEST_FILE]

@@ -1,6 +1,6 @@
 """Play a sweep to its end, in this process and without Prefect."""
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Collection, Container
 from typing import Any
 
 from results import Summary, Sweep
@@ -89,7 +89,8 @@ def begin(  # noqa: PLR0913 # each by its name
         ResultsError: a file cannot be read or deleted
     """
     sweep.point_latest()
-    again = _with_failures(sweep) if retry_failed else []
+    again = [chunk for name in sweep.damaged() for chunk in chunks_of(name)]
+    again += _with_failures(sweep, again) if retry_failed else []
     if sweep.read_summary() is not None and not again and not sweep.missing_chunks():
         return Progress(len(plan), done=len(plan), failed=failed_episodes(sweep)), []
     writer.check()
@@ -106,10 +107,10 @@ def begin(  # noqa: PLR0913 # each by its name
     return progress, missing
 
 
-def _with_failures(sweep: Sweep) -> list[int]:
-    """Return the chunks that have episodes with errors."""
-    parts = [name for name in sweep.parts("episodes") if _failed(sweep, name)]
-    return [chunk for name in parts for chunk in chunks_of(name)]
+def _with_failures(sweep: Sweep, damaged: Collection[int]) -> list[int]:
+    """Return the chunks that have episodes with errors, of those that can be read."""
+    whole = (name for name in sweep.parts("episodes") if not {*damaged} & {*chunks_of(name)})
+    return [chunk for name in whole if _failed(sweep, name) for chunk in chunks_of(name)]
 
 
 def failed_episodes(sweep: Sweep, chunks: Container[int] | None = None) -> int:

@@ -15,6 +15,7 @@ from sim_arena import verbs
 from sim_arena.clusters.clean import clean
 from sim_arena.clusters.kube.api import Api, RefusedError
 from sim_arena.clusters.kube.lease import LEASE, Lease
+from sim_arena.clusters.kube.nodes import node_manifest, prepare_nodes
 from sim_arena.clusters.kube.observing import observe
 from sim_arena.clusters.kwok.preparing import prepare, unprepare
 from sim_arena.clusters.kwok.rewriting import sent_to_virtual_nodes
@@ -441,16 +442,53 @@ def test_nodes_of_a_run_that_lives_are_not_taken_away(prepared: Api, make_kwok: 
     verbs.clean_up(spec.place, "one")
 
 
+CLAIM: dict[str, Any] = {"accessModes": ["ReadWriteOnce"]}
+CLAIM["resources"] = {"requests": {"storage": "1Gi"}}
+
+
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        {"kind": "ServiceAccount"},
+        {"kind": "PersistentVolumeClaim", "spec": CLAIM},
+        {"kind": "Service", "spec": {"ports": [{"port": 80}]}},
+    ],
+    ids=lambda theirs: str(theirs["kind"]),
+)
 def test_what_an_administrator_has_put_beside_the_lease_stays(
-    prepared: Api, caplog: pytest.LogCaptureFixture
+    prepared: Api, caplog: pytest.LogCaptureFixture, theirs: dict[str, Any]
 ) -> None:
-    account = {"apiVersion": "v1", "kind": "ServiceAccount"}
-    theirs = {**account, "metadata": {"name": "theirs", "namespace": "sim-arena"}}
-    prepared.create(theirs)
-    assert "namespace sim-arena" not in unprepare(prepared)
-    assert "the namespace sim-arena stays, as it has theirs of others" in caplog.text
-    assert prepared.exists(account, "sim-arena", "theirs")
-    prepared.delete(account, "sim-arena", "theirs")
+    kind = {"apiVersion": "v1", "kind": theirs["kind"]}
+    prepared.create({**kind, **theirs, "metadata": {"name": "theirs", "namespace": "sim-arena"}})
+    try:
+        assert "namespace sim-arena" not in unprepare(prepared)
+        assert "the namespace sim-arena stays, as it has theirs of others" in caplog.text
+        assert prepared.exists(kind, "sim-arena", "theirs")
+    finally:
+        prepared.delete(kind, "sim-arena", "theirs")
+
+
+def test_prepared_nodes_are_just_as_they_were_asked_for(prepared: Api) -> None:
+    label = {"metadata": {"labels": {"disk": "ssd"}}}
+    path = "/api/v1/nodes/node-0"
+    prepared.request("patch", path, label, content_type="application/merge-patch+json")
+    told = prepare(prepared, parse_nodes(NODES))
+    assert "node node-0 made anew: node-0: label disk too" in told
+    assert "disk" not in prepared.request("get", path)["metadata"]["labels"]
+
+
+def test_a_foreign_node_in_the_way_is_told_before_anything_is_changed(prepared: Api) -> None:
+    foreign = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "theirs"}}
+    prepared.create(foreign)
+    manifest = {**node_manifest(parse_nodes(NODES)[0]), "kind": "Node"}
+    manifest["metadata"] = {**manifest["metadata"], "name": "theirs"}
+    before = {n["metadata"]["name"] for n in prepared.list("/api/v1/nodes")}
+    try:
+        with pytest.raises(PermanentError, match="the node theirs"):
+            prepare_nodes(prepared, [manifest])
+        assert {n["metadata"]["name"] for n in prepared.list("/api/v1/nodes")} == before
+    finally:
+        prepared.delete(foreign, None, "theirs")
 
 
 @pytest.fixture

@@ -127,6 +127,19 @@ def test_code_is_named_by_hooks_and_by_module_and_attribute() -> None:
     ]
 
 
+def test_what_simkube_would_run_is_code_too() -> None:
+    hooks = {"pre_run_hooks": [{"cmd": "sh", "args": ["-c", "true"]}]}
+    simkube = {"driver_image": "other/driver", "secrets": ["theirs"], "hooks": hooks}
+    spec = EpisodeSpec.model_validate(
+        {"trace": "t", "deploy": "web", "target": 1, "duration": 1, "simkube": simkube}
+    )
+    assert names_code(spec) == [
+        "simkube driver_image 'other/driver'",
+        "simkube secrets ('theirs',)",
+        "simkube pre_run_hooks 'sh'",
+    ]
+
+
 @pytest.mark.parametrize(
     ("value", "allowed"), [("1", True), ("true", True), ("0", False), ("", False)]
 )

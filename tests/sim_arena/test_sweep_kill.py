@@ -45,7 +45,7 @@ def test_fifty_kills_lose_and_repeat_nothing(tmp_path: Path) -> None:
     while times < KILLS:
         sweeps += 1
         place = tmp_path / f"killed-{sweeps}"
-        while killed(place / "same", asked, dice.randint(1, dice.choice((15, 100)))):
+        while killed(place / "same", asked, dice.randint(1, dice.choice((10, 150)))):
             times += 1
             unmade += not (place / "same" / "run.json").exists()
         assert both_tables(place / "same") == wanted

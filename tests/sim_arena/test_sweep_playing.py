@@ -337,13 +337,17 @@ def test_chunks_that_are_there_are_not_played_again(demo: str, tmp_path: Path) -
     go_on(*opened(tmp_path / sweep.id), on_chunk=lambda _: pytest.fail("nothing is missing"))
 
 
+@pytest.mark.parametrize("how", ["deleted", "damaged"])
 @pytest.mark.parametrize("lost", ["steps", "episodes"])
 @pytest.mark.parametrize("where", ["original", "copy", "joined", "half joined", "store"])
 def test_what_an_ended_sweep_has_lost_is_played_again(
-    demo: str, tmp_path: Path, lost: str, where: str
+    demo: str, tmp_path: Path, lost: str, where: str, how: str
 ) -> None:
-    """As the message says about a damaged file: delete it, and resume."""
-    runs = f"memory://{tmp_path.name}-{lost}/runs" if where == "store" else str(tmp_path / "runs")
+    runs = (
+        f"memory://{tmp_path.name}-{lost}-{how}/runs"
+        if where == "store"
+        else str(tmp_path / "runs")
+    )
     sweep, plan = create(SweepSpec(traces=demo, seeds="0-1", chunk=2), runs)
     go_on(sweep, plan)
     steps, episodes = steps_of(sweep), episodes_of(sweep)
@@ -354,7 +358,11 @@ def test_what_an_ended_sweep_has_lost_is_played_again(
     if where.endswith("joined"):
         with writing(sweep):
             compact(sweep, rows=len(steps) // 2 if where == "half joined" else len(steps))
-    sweep.store.delete(sweep.parts("steps")[0].replace("steps", lost))
+    name = sweep.parts("steps")[0].replace("steps", lost)
+    if how == "deleted":
+        sweep.store.delete(name)
+    else:
+        sweep.store.write(name, lambda file: file.write(b"PAR1 cut off"))
     seen: list[int] = []
     figures = go_on(*opened(sweep.store.url), on_chunk=lambda progress: seen.append(progress.done))
     assert len(seen) >= 1
@@ -365,6 +373,32 @@ def test_what_an_ended_sweep_has_lost_is_played_again(
     assert sweep.store.list("steps") == sorted(sweep.parts("steps"))
     if where == "copy":
         assert read_latest(tmp_path / "runs") == "copy"
+
+
+class Leaving:
+    """A policy that calls `exit()`: alone, or asked for many."""
+
+    def get_action(self, obs: Observation, deploy: str) -> Action:  # noqa: ARG002
+        raise SystemExit(7)
+
+
+class LeavingTogether(Leaving):
+    def decide_batch(self, observations: Any, deploys: Any) -> list[Action]:  # noqa: ARG002
+        raise SystemExit(7)
+
+
+@pytest.mark.parametrize("leaving", [Leaving, LeavingTogether])
+def test_a_policy_that_exits_ends_its_own_episodes_and_no_others(
+    demo: str, tmp_path: Path, leaving: type[Leaving]
+) -> None:
+    names = (f"{__name__}:{leaving.__name__}", "noop")
+    asked = SweepSpec(traces=demo, policies=names, max_failed=1)
+    sweep, plan = create(asked, tmp_path)
+    figures = go_on(sweep, plan)
+    assert figures["errors"] == len(plan) // 2
+    failed = [row for row in episodes_of(sweep) if row["error"] is not None]
+    assert {row["policy"] for row in failed} == {asked.policies[0]}
+    assert all("failed: SystemExit: 7" in row["error"] for row in failed)
 
 
 @pytest.mark.parametrize("store", ["folder", "memory"])

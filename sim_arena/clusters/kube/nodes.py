@@ -14,6 +14,7 @@ __all__ = [
     "VIRTUAL_TAINT",
     "await_nodes",
     "differences",
+    "is_prepared",
     "is_up",
     "is_virtual",
     "node_manifest",
@@ -86,32 +87,41 @@ def prepare_nodes(api: Api, manifests: Sequence[Json]) -> list[str]:
     """
     there = {node["metadata"]["name"]: node for node in api.list(_NODES)}
     wanted = {manifest["metadata"]["name"] for manifest in manifests}
+    for name in sorted(wanted & there.keys()):  # before anything is changed
+        if not is_prepared(there[name]):
+            raise PermanentError(
+                f"expected to make the node {name}, found one that `sim-arena cluster prepare` did "
+                "not make: give the nodes other names, or remove that one"
+            )
     done = []
     for name, node in there.items():
-        if name not in wanted and _is_prepared(node):
+        if name not in wanted and is_prepared(node):
             api.delete(_kind(), None, name)
             done.append(f"node {name} removed")
     for manifest in manifests:
         name = manifest["metadata"]["name"]
         found = there.get(name)
-        if found is not None and not _is_prepared(found):
-            raise PermanentError(
-                f"expected to make the node {name}, found one that `sim-arena cluster prepare` did "
-                "not make: give the nodes other names, or remove that one"
-            )
         labelled = _labelled(manifest)
         if found is None:
             api.create(labelled)
             done.append(f"node {name} made")
-        elif (lines := differences([to_node(manifest)], [to_node(found)])) or _tainted(
-            manifest
-        ) != _tainted(found):
+        elif lines := _to_change(manifest, found):
             # Its labels, taints and size change together: a new node is simpler to be sure of.
             api.delete(_kind(), None, name)
             _await_gone(api, name)
             api.create(labelled)
-            done.append(f"node {name} made anew: {'; '.join(lines) or 'other taints'}")
+            done.append(f"node {name} made anew: {'; '.join(lines)}")
     return done
+
+
+def _to_change(manifest: Json, found: Json) -> list[str]:
+    """What of a prepared node is not so, a line each: it is to be just as it was asked for."""
+    asked, there = to_node(manifest), to_node(found)
+    lines = differences([asked], [there])
+    lines += [f"{there.name}: label {key} too" for key in there.labels.keys() - asked.labels.keys()]
+    if _tainted(manifest) != _tainted(found):
+        lines.append("other taints")
+    return lines
 
 
 def await_nodes(api: Api, names: Iterable[str], deadline_s: float = _READY_S) -> None:
@@ -199,7 +209,8 @@ def _labelled(manifest: Json) -> Json:
     return {**manifest, "metadata": {**metadata, "labels": labels}}
 
 
-def _is_prepared(node: Json) -> bool:
+def is_prepared(node: Json) -> bool:
+    """Say whether `sim-arena cluster prepare` made a node."""
     return PREPARED_LABEL in (node["metadata"].get("labels") or {})
 
 

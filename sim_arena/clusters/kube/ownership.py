@@ -6,8 +6,6 @@ without one of them is ever changed or deleted.
 
 import hashlib
 import re
-from collections.abc import Mapping
-from typing import Any
 
 from sim_arena.clusters.kube.api import Json
 
@@ -17,7 +15,6 @@ __all__ = [
     "RUN_ANNOTATION",
     "RUN_LABEL",
     "SIMULATION_LABEL",
-    "is_ours",
     "label_value",
     "of_run",
     "prefix_of",
@@ -55,12 +52,6 @@ def virtual_name(prefix: str, namespace: str) -> str:
 def run_labels(run_id: str, simulation: str) -> dict[str, str]:
     """The labels of what a run makes."""
     return {RUN_LABEL: label_value(run_id), SIMULATION_LABEL: label_value(simulation)}
-
-
-def is_ours(obj: Mapping[str, Any]) -> bool:
-    """Whether we made an object."""
-    labels = obj["metadata"].get("labels") or {}
-    return RUN_LABEL in labels or PREPARED_LABEL in labels
 
 
 def of_run(run_id: str | None) -> str:

@@ -12,6 +12,7 @@ from sim_arena.clusters.kube.lease import Lease
 from sim_arena.clusters.kube.nodes import (
     VIRTUAL_TAINT,
     differences,
+    is_prepared,
     is_up,
     is_virtual,
     read_nodes,
@@ -194,6 +195,17 @@ def _as_asked(virtual: Sequence[Json], asked: Sequence[Node] | None, commands: C
     lines = [] if asked is None else differences(asked, there)
     if there and not lines:
         return Check("nodes", ok=True, found=f"{len(there)} KWOK nodes")
+    names = {node.name for node in asked or ()}
+    foreign = [node["metadata"]["name"] for node in virtual if not is_prepared(node)]
+    others = [name for name in foreign if name not in names]
+    if asked is not None and others:
+        return Check(
+            "nodes",
+            ok=False,
+            found=f"other nodes than asked for: {_some(others)}, which somebody else has made",
+            remedy="name them in --nodes as well, which takes what kubectl get nodes -l "
+            "type=virtual -o yaml prints, or remove them (kubectl delete node)",
+        )
     return Check(
         "nodes",
         ok=False,

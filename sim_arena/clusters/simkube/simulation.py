@@ -34,10 +34,10 @@ __all__ = [
     "simulations",
 ]
 
-"""The annotation with the time at which the run that made a Simulation was heard of last."""
 STORE = "sim-arena.io/trace-store"
-CONTROLLER = "sim-arena.io/controller-namespace"
 """The annotation with the place into which a Simulation's trace was written."""
+CONTROLLER = "sim-arena.io/controller-namespace"
+"""The annotation with the namespace in which sk-ctrl has its lease."""
 
 _LEASE: Json = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
 _LEASE_NAME = "sk-lease"
@@ -333,7 +333,3 @@ def _hooks(hooks: SimKubeHooks) -> Json:
 def _camel(name: str) -> Any:
     first, *rest = name.split("_")
     return first + "".join(word.capitalize() for word in rest)
-
-
-def _now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)

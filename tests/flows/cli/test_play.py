@@ -5,6 +5,7 @@ import os
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -268,6 +269,8 @@ def test_the_repair_is_a_diff_in_colour_and_without(monkeypatch, capsys):
         "",
     )
     text = repair_text(found)
+    named = repair_text(replace(found, workload="Deployment shop/\x1b[2Jweb"))
+    assert named.plain.startswith("--- Deployment shop/\\x1b[2Jweb before")
     assert text.plain.splitlines() == [
         "--- Deployment shop/web before",
         "+++ Deployment shop/web after",

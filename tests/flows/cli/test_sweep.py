@@ -107,7 +107,7 @@ def test_a_sweep_in_a_file_prints_json_and_is_resumed(cli, demo, tmp_path):
     assert (answer.code, answer.json["episodes"]) == (0, 3)
     again = cli("sweep", "--resume", "half", "--policy", "noop")
     assert again.code == 2
-    assert "leave --policies out" in again.error
+    assert "leave --policy out" in again.error
 
 
 @pytest.mark.usefixtures("prefect_server")
