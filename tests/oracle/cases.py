@@ -333,6 +333,28 @@ def resource_scores(dice: Dice) -> Case:
     return case(dice, made, there, incoming)
 
 
+def least_amounts(dice: Dice) -> Case:
+    """The smallest requests and nodes that there are: 1m of cpu, one byte, one device."""
+    sizes = ["1m", "2m", "3m", "5m"]
+    made = nodes(dice, 2, 8, pods="110")
+    for node in made:
+        amount = {"cpu": dice.choice(sizes), "memory": dice.choice(["1", "2", "3", "5"])}
+        if dice.chance(0.7):
+            amount[DEVICE] = dice.choice(["0", "1", "2"])
+        node["status"]["allocatable"] |= amount
+
+    def add(template: Object) -> None:
+        wanted = {"cpu": ["0", "1m", "2m"], "memory": ["0", "1", "2"], DEVICE: ["0", "1"]}
+        asked = {name: dice.choice(some) for name, some in wanted.items() if dice.chance(0.7)}
+        limits = {DEVICE: asked[DEVICE]} if DEVICE in asked else {}
+        template["spec"]["containers"][0]["resources"] = {"requests": asked, "limits": limits}
+
+    there = groups(dice, names(made), 3, add)
+    incoming = pod(dice, "p")
+    add(incoming)
+    return case(dice, made, there, incoming)
+
+
 def _tainted(dice: Dice, made: list[Object], incoming: Object) -> None:
     """Taints and a node selector, which the inclusion policies of constraints are about."""
     for node in made:
@@ -684,6 +706,7 @@ COUNTS: dict[Callable[[Dice], Case], int] = {
     node_ports: 1200,
     fit: 3500,
     resource_scores: 2200,
+    least_amounts: 600,
     spread_hard: 2500,
     spread_soft: 2200,
     spread_default: 1800,

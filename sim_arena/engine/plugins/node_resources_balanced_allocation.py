@@ -28,5 +28,5 @@ def score(node: Any, used: Any, need: Any) -> int:
     """Return 75 where the pod changes nothing, more where it brings balance."""
     after = _balance(used.cpu + need.cpu, used.memory + need.memory, node)
     before = _balance(used.cpu, used.memory, node)
-    change = 50 + after - before
-    return 50 + (change // 2 if change >= 0 else -(-change // 2))  # Go truncates
+    # Both are from 50 to 100, so that truncating, as Go does, is rounding down.
+    return 50 + (50 + after - before) // 2
