@@ -335,10 +335,10 @@ def resource_scores(dice: Dice) -> Case:
 
 def least_amounts(dice: Dice) -> Case:
     """The smallest requests and nodes that there are: 1m of cpu, one byte, one device."""
-    sizes = ["1m", "2m", "3m", "5m"]
+    sizes = ["0", "1m", "2m", "3m", "5m"]
     made = nodes(dice, 2, 8, pods="110")
     for node in made:
-        amount = {"cpu": dice.choice(sizes), "memory": dice.choice(["1", "2", "3", "5"])}
+        amount = {"cpu": dice.choice(sizes), "memory": dice.choice(["0", "1", "2", "3", "5"])}
         if dice.chance(0.7):
             amount[DEVICE] = dice.choice(["0", "1", "2"])
         node["status"]["allocatable"] |= amount
