@@ -9,14 +9,14 @@ the same as Prefect tasks. `play_batch` plays many on the embedded cluster at on
 records are equal.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 from sim_arena import policies, runs
 from sim_arena import verbs as plain_verbs
 from sim_arena.actions import Action
+from sim_arena.afterwards import afterwards
 from sim_arena.batch import play_batch
 from sim_arena.clusters import Check, Simulation
 from sim_arena.hooks import context, run_hooks
@@ -182,7 +182,7 @@ def _play_on(
     while not result.ended:
         trace = runs.where(result.folder, result.last_trace or spec.trace, spec.trace)
         step = Step(spec, len(result.records), trace)
-        with _afterwards(clean_up, BaseException):
+        with afterwards(clean_up, BaseException):
             _take(step, spec, verbs, policy, write)
         result.add(step.record)
 
@@ -209,24 +209,10 @@ def _observe(step: Step, spec: EpisodeSpec, verbs: Verbs) -> Observation:
     """Replay the trace that came in, between the hooks."""
     number, trace = step.record["step"], step.record["trace_in"]
     about = context(spec, step=number, trace=trace)
-    with _afterwards(lambda: run_hooks(spec.post_end, "post_end", about), Exception):
+    with afterwards(lambda: run_hooks(spec.post_end, "post_end", about), Exception):
         run_hooks(spec.pre_start, "pre_start", about)
         simulation = verbs.simulate(spec, trace, number)
         warnings = verbs.wait(simulation)
         observation = verbs.observe(simulation)
         step.observed(observation, simulation["namespace"], warnings)
     return observation
-
-
-@contextmanager
-def _afterwards(action: Callable[[], None], on: type[BaseException]) -> Iterator[None]:
-    """Do something after the block, also if it raised an `on`; that error stays the first."""
-    try:
-        yield
-    except on as failure:
-        try:
-            action()
-        except Exception as second:  # noqa: BLE001 # told with the error that came first
-            failure.add_note(f"after this, {type(second).__name__}: {second}")
-        raise
-    action()

@@ -49,7 +49,8 @@ def prepare(  # noqa: PLR0913 # each option is an argument
         print(yaml.safe_dump_all(made, sort_keys=False), end="")
         return
     api = Api.from_kubeconfig(context=context)
-    found = real_nodes(api, allow=allow_real_nodes)
+    with fail_as(FAILED):
+        found = real_nodes(api, allow=allow_real_nodes)
     if not found.ok:
         raise PermanentError(f"{found.found}: {found.remedy}")
     with fail_as(FAILED):

@@ -82,8 +82,9 @@ def snapshot(
     from sim_arena.clusters.kube.api import Api
     from sim_arena.clusters.kube.snapshot import snapshot
 
+    api = Api.from_kubeconfig(context=context)
     with fail_as(FAILED):
-        _write(snapshot(Api.from_kubeconfig(context=context), namespaces), out, json=json)
+        _write(snapshot(api, namespaces), out, json=json)
 
 
 def _write(imported: "Imported", out: Path, *, json: bool) -> None:

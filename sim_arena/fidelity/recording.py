@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
 
+from sim_arena.afterwards import afterwards
 from sim_arena.clusters.kube.api import Api
 from sim_arena.clusters.kube.cleaning import remove
 from sim_arena.clusters.kube.lease import LEASE, Lease
@@ -125,14 +126,13 @@ def record(  # noqa: PLR0913 # each is needed
     lease = Lease(api, LEASE)
     lease.acquire(run_id, {"simulation": run_id}, queue_s)
     try:
-        with lease.kept(run_id) as keeper:
+        with (
+            lease.kept(run_id) as keeper,
+            afterwards(lambda: remove(api, run_id), BaseException),
+        ):
             pace = Pace(rewrite=replay == "simkube", duration=duration)
             with Replay(api, trace, run_id, run_id, pace, check=keeper.check) as playing:
                 start_s, moments, error = _moments(playing)
-            remove(api, run_id)
-    except BaseException:
-        remove(api, run_id)
-        raise
     finally:
         lease.release(run_id)
     return Recording(trace, nodes, replay, tuple(moments), error, start_s)
