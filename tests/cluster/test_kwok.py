@@ -522,6 +522,11 @@ def test_stages_of_somebody_else_are_not_taken_for_ours(
     prepare(prepared, parse_nodes(NODES), replace_stages=True)
     assert failed() == []
     assert len(prepared.list(stages)) == 6
+    prepare(prepared, parse_nodes(NODES))
+    assert "what replaced the stage pod-complete" in unprepare(prepared)
+    [left] = prepared.list(stages)
+    assert left["spec"] == theirs
+    assert not left["metadata"].get("labels")
 
 
 def test_pods_of_a_kind_that_is_not_tracked_go_to_virtual_nodes_too(

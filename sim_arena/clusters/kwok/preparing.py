@@ -1,5 +1,6 @@
 """Prepares a cluster for replays: a namespace for the lease, KWOK's Stages, and nodes."""
 
+import json
 import logging
 import time
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ STAGES = Path(__file__).parent / "stages.yaml"
 
 STAGE_API = "kwok.x-k8s.io/v1alpha1"
 _STAGES_PATH = f"/apis/{STAGE_API}/stages"
+_REPLACED = "sim-arena.io/replaced-spec"
 _GOING_S = 120.0  # the namespaces' controller may try again only after a minute
 _LOOK_S = 0.5
 _LOG = logging.getLogger(__name__)
@@ -102,9 +104,7 @@ def unprepare(api: Api) -> list[str]:
             api.delete({"apiVersion": "v1", "kind": "Node"}, None, node["metadata"]["name"])
             removed.append(f"node {node['metadata']['name']}")
     if api.knows(STAGE_API, "Stage"):
-        for stage in api.list(_STAGES_PATH, PREPARED_LABEL):
-            api.request("delete", f"{_STAGES_PATH}/{stage['metadata']['name']}")
-            removed.append(f"stage {stage['metadata']['name']}")
+        removed += [_remove_stage(api, one) for one in api.list(_STAGES_PATH, PREPARED_LABEL)]
     found = api.get(_HOME, None, HOME)
     ours = found is not None and PREPARED_LABEL in (found["metadata"].get("labels") or {})
     if ours and (others := _foreign_things(api)):
@@ -164,10 +164,34 @@ def _prepare_stages(api: Api, *, replace: bool) -> list[str]:
             done.append(f"stage {name} left: it is not ours; --replace-stages replaces it")
             continue
         stage["metadata"]["labels"] = {PREPARED_LABEL: "true"}
+        if found and (theirs := _replaced(found, foreign=bool(foreign))) is not None:
+            stage["metadata"]["annotations"] = {_REPLACED: theirs}
         now = api.apply(stage, force=True)["metadata"]["resourceVersion"]
         if found is None or found["metadata"]["resourceVersion"] != now:
             done.append(f"stage {name} {'changed' if found else 'made'}")
     return done
+
+
+def _replaced(found: Json, *, foreign: bool) -> str | None:
+    """What somebody else's Stage said before it was replaced, as JSON; None where it is ours."""
+    if foreign:
+        return json.dumps(found["spec"])
+    theirs: str | None = (found["metadata"].get("annotations") or {}).get(_REPLACED)
+    return theirs
+
+
+def _remove_stage(api: Api, stage: Json) -> str:
+    """Remove a Stage of ours, or make it what it was before it was replaced."""
+    metadata = stage["metadata"]
+    path = f"{_STAGES_PATH}/{metadata['name']}"
+    theirs = (metadata.get("annotations") or {}).pop(_REPLACED, None)
+    if theirs is None:
+        api.request("delete", path)
+        return f"stage {metadata['name']}"
+    del metadata["labels"][PREPARED_LABEL]
+    version = {"apiVersion": STAGE_API, "kind": "Stage"}
+    api.request("put", path, {**stage, **version, "spec": json.loads(theirs)})
+    return f"what replaced the stage {metadata['name']}"
 
 
 def foreign_stages(api: Api) -> list[str] | None:
