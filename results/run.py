@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = [
+    "ROOM_FOR_EPISODES",
     "Run",
     "RunInfo",
     "checked_id",
@@ -43,7 +44,10 @@ __all__ = [
     "read_steps",
 ]
 
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_LONGEST_ID = 128  # characters
+ROOM_FOR_EPISODES = 28
+"""Characters that the ids of a sweep's episodes, and of their replays, have more than its own."""
 
 
 def new_run_id(now: datetime | None = None) -> str:
@@ -348,15 +352,20 @@ def run_info(path: Path) -> RunInfo:
     return RunInfo(*head, problem, kind=run.kind)
 
 
-def checked_id(run_id: str) -> str:
+def checked_id(run_id: str, room: int = 0) -> str:
     """Return a run's id.
+
+    Args:
+        run_id: The id.
+        room: For how many more characters there must be room, in ids that are made of it.
 
     Raises:
         ResultsError: It can be no name of a folder.
     """
-    if run_id == LATEST or not _ID.fullmatch(run_id):
+    longest = _LONGEST_ID - room
+    if run_id == LATEST or len(run_id) > longest or not _ID.fullmatch(run_id):
         raise ResultsError(
-            f"{run_id!r} cannot be a run's id; expected up to 128 letters, digits, dots, "
+            f"{run_id!r} cannot be a run's id; expected up to {longest} letters, digits, dots, "
             f"underscores and hyphens, starting with a letter or digit, and not {LATEST!r}"
         )
     return run_id

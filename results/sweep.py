@@ -35,7 +35,7 @@ from results.parts import (
     part_name,
     parts_in,
 )
-from results.run import checked_id, column_from, make_folder, new_run_id
+from results.run import ROOM_FOR_EPISODES, checked_id, column_from, make_folder, new_run_id
 from results.store import (
     LocalStore,
     Store,
@@ -96,7 +96,7 @@ class Sweep:
             ResultsError: The id is taken or is no name for a folder, somebody else's files are
                 where the sweep's would be, or nothing can be written.
         """
-        name = new_run_id() if run_id is None else checked_id(run_id)
+        name = new_run_id() if run_id is None else checked_id(run_id, ROOM_FOR_EPISODES)
         store = store_at(runs).at(name)
         if store.exists(_RUN) or store.list("steps") or store.list("episodes"):
             raise ResultsError(f"{store.url} exists already; give the sweep another id")

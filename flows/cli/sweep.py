@@ -181,11 +181,11 @@ def sweep(  # noqa: PLR0913 # each option is an argument
     }
     named = {name: value for name, value in given.items() if value is not None}
     where = {"runner": runner, "workers": workers, "address": address, "runs_dir": runs_dir}
-    from results.run import checked_id
+    from results.run import ROOM_FOR_EPISODES, checked_id
     from results.store import is_url, place_in, store_at
 
     if run_id is not None:
-        checked_id(run_id)
+        checked_id(run_id, ROOM_FOR_EPISODES)
     if not is_url(runs_dir):
         options.usable(Path(runs_dir))
     store_at(place_in(runs_dir, "x")).exists("run.json")  # does it answer?

@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from results import ResultsError, Sweep, new_run_id
-from results.run import checked_id, make_folder
+from results.run import ROOM_FOR_EPISODES, checked_id, make_folder
 from results.store import LocalStore, store_at
 from sim_arena.nodes import manifests, parse_nodes
 from sim_arena.records import COLUMNS, EPISODE_COLUMNS
@@ -51,7 +51,7 @@ def create(
     """
     plan, files = plan_of(asked)
     parameters = {"asked": asked.model_dump(mode="json"), "made_with": made_with()}
-    name = new_run_id() if run_id is None else checked_id(run_id)
+    name = new_run_id() if run_id is None else checked_id(run_id, ROOM_FOR_EPISODES)
     store = store_at(runs).at(name)
     if isinstance(store, LocalStore):
         make_folder(store.root, exist_ok=True)

@@ -158,6 +158,13 @@ def test_a_chunk_without_one_of_its_tables_is_missing(runs: str, lost: str) -> N
     assert len(sweep.store.list("steps")) == len(sweep.store.list("episodes")) == 2
 
 
+def test_an_id_leaves_room_for_those_of_its_episodes(tmp_path: Path) -> None:
+    make_sweep(str(tmp_path), "a" * 100)
+    with pytest.raises(ResultsError, match="up to 100 letters"):
+        make_sweep(str(tmp_path), "a" * 101)
+    Run.create(tmp_path, run_id="a" * 100 + "-999999999-again1", columns=COLUMNS)
+
+
 def test_what_others_have_put_there_stays(runs: str) -> None:
     sweep = make_sweep(runs, plan={"chunks": 2})
     for number in range(2):
