@@ -212,8 +212,9 @@ class Sweep:
     ) -> int:
         """Write a chunk: its steps, then its episodes, which finish it.
 
-        One that is there is unfinished meanwhile: at no time are steps of one play beside episodes
-        of another.
+        One that is there is unfinished meanwhile. Where two processes play a chunk, because one of
+        them was given up too early, the one whose steps are there finishes it: so steps of one
+        play do not stand beside episodes of another.
 
         Args:
             chunk: The chunk's number, from 0.
@@ -225,14 +226,25 @@ class Sweep:
             The size of both files in bytes.
 
         Raises:
-            ResultsError: A file cannot be written.
+            ResultsError: A file cannot be written, or another process writes the chunk as well.
         """
+        import pyarrow as pa  # noqa: PLC0415 # heavy: only who writes or reads Parquet pays
+
         before = part_name("episodes", chunk)
         if self.store.exists(before):
             check()
             self.store.delete(before)
-        tables: dict[TableName, pa.Table] = {"steps": steps, "episodes": episodes}
-        return sum([self.write_part(name, chunk, rows, check) for name, rows in tables.items()])
+        own = self.write_part("steps", chunk, steps, check)
+
+        def still_own() -> None:
+            check()
+            if own != pa.py_buffer(read_bytes(self.store, part_name("steps", chunk))):
+                raise ResultsError(
+                    f"{self.store.url}: another process plays chunk {chunk} too, and has written "
+                    "its steps: it finishes the chunk"
+                )
+
+        return int(own.size + self.write_part("episodes", chunk, episodes, still_own).size)
 
     def write_part(
         self,
@@ -240,8 +252,8 @@ class Sweep:
         chunk: int,
         rows: "pa.Table",
         check: Callable[[], None] = lambda: None,
-    ) -> int:
-        """Write one table of a chunk, and return its size in bytes."""
+    ) -> "pa.Buffer":
+        """Write one table of a chunk, and return what is in its file."""
         import pyarrow as pa  # noqa: PLC0415 # heavy: only who writes or reads Parquet pays
         from pyarrow import parquet  # noqa: PLC0415 # likewise
 
@@ -250,7 +262,7 @@ class Sweep:
         data = buffer.getvalue()
         check()
         write_bytes(self.store, part_name(table, chunk), data)
-        return int(data.size)
+        return data
 
     def finished_chunks(self) -> set[int]:
         """Return the numbers of the chunks that are finished: both of their tables are there."""

@@ -158,6 +158,28 @@ def test_a_chunk_without_one_of_its_tables_is_missing(runs: str, lost: str) -> N
     assert len(sweep.store.list("steps")) == len(sweep.store.list("episodes")) == 2
 
 
+def test_steps_of_one_play_are_never_beside_episodes_of_another(runs: str) -> None:
+    """Two workers play a chunk: one of them was given up, and lives."""
+    sweep = make_sweep(runs, plan={"chunks": 1})
+
+    def both(steps: int) -> tuple[Any, Any]:
+        rows = [make_row(0, step, run_id="s1") for step in range(steps)]
+        return table_of(rows, COLUMNS), table_of(episode_rows(rows), EPISODE_COLUMNS)
+
+    looks = 0
+
+    def meanwhile() -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 2:  # right before the episodes
+            sweep.write_chunk(0, *both(3))
+
+    with pytest.raises(ResultsError, match="another process plays chunk 0 too"):
+        sweep.write_chunk(0, *both(1), meanwhile)
+    assert len(load_steps(sweep)) == 3
+    assert load_episodes(sweep)["steps"].tolist() == [3]
+
+
 def test_an_id_leaves_room_for_those_of_its_episodes(tmp_path: Path) -> None:
     make_sweep(str(tmp_path), "a" * 100)
     with pytest.raises(ResultsError, match="up to 100 letters"):
