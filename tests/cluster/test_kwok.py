@@ -529,6 +529,15 @@ def test_stages_of_somebody_else_are_not_taken_for_ours(
     assert not left["metadata"].get("labels")
 
 
+def test_finalizers_of_another_cluster_hold_nothing_up(prepared: Api, make_kwok: MakeSpec) -> None:
+    web = workload("Deployment", "web", replicas=2)
+    web["metadata"]["finalizers"] = ["example.com/guard"]
+    spec = make_kwok(make_trace((0, [web], [])))
+    assert counts(step(spec)) == (2, 0, 2)
+    verbs.clean_up(spec.place, "one")
+    assert namespaces(prepared) == []
+
+
 def test_pods_of_a_kind_that_is_not_tracked_go_to_virtual_nodes_too(
     prepared: Api, make_kwok: MakeSpec
 ) -> None:

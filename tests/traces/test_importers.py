@@ -16,6 +16,7 @@ metadata:
   name: web
   uid: 11-22
   resourceVersion: "7"
+  finalizers: [example.com/guard]
   annotations: {deployment.kubernetes.io/revision: "3", when: 2024-01-01}
 spec:
   replicas: 3

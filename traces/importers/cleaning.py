@@ -3,7 +3,8 @@
 What SimKube's tracer takes away is taken away (SimKube 2.7, `sk-core/src/k8s/util.rs`,
 sanitize_obj, and `sk-tracer/src/watchers/dyn_obj_watcher.rs`), and so is what `skctl validate`
 objects to (`skctl/src/validation/rules/`): the status, and references to Secrets, ConfigMaps and
-the default service account, none of which are in the trace.
+the default service account, none of which are in the trace. Finalizers, too: where a trace is
+replayed nobody takes them off, and an object that is deleted would stay for ever.
 """
 
 import copy
@@ -18,6 +19,7 @@ _METADATA = (
     "creationTimestamp",
     "deletionGracePeriodSeconds",
     "deletionTimestamp",
+    "finalizers",
     "generation",
     "managedFields",
     "resourceVersion",

@@ -25,7 +25,7 @@ def snapshot(api: Api, namespaces: Iterable[str]) -> Imported:
         TraceError: there are no workloads in them.
         TransientError: the cluster could not be read.
     """
-    found = [manifest for name in namespaces for manifest in _objects(api, name)]
+    found = [manifest for name in dict.fromkeys(namespaces) for manifest in _objects(api, name)]
     return assemble(found, ts=int(time.time()))
 
 

@@ -40,6 +40,7 @@ _METADATA = (
     "creationTimestamp",
     "deletionGracePeriodSeconds",
     "deletionTimestamp",
+    "finalizers",  # nobody there takes them off: a namespace would never go
     "generation",
     "managedFields",
     "ownerReferences",  # to objects of another cluster: the garbage collector would delete ours
