@@ -19,7 +19,7 @@ from sim_arena.clusters.kube.nodes import (
     to_node,
 )
 from sim_arena.clusters.kube.objects import TERMINAL
-from sim_arena.clusters.kube.ownership import HOME, RUN_LABEL, label_value
+from sim_arena.clusters.kube.ownership import HOME, RUN_LABEL
 from sim_arena.clusters.kube.permissions import Need, missing
 from sim_arena.clusters.kube.usage import usage_trouble
 from sim_arena.nodes import Node
@@ -112,16 +112,18 @@ def real_nodes(api: Api, *, allow: bool) -> Check:
     )
 
 
-def neighbours(api: Api, run_id: str | None) -> Check:
-    """Look for pods of others on the virtual nodes: they take room."""
+def neighbours(api: Api) -> Check:
+    """Look for pods of others on the virtual nodes: they take room.
+
+    Those of runs are none: a run that lives is waited for, what a dead one left is told as such.
+    """
     names = {node["metadata"]["name"] for node in read_nodes(api)}
-    own = None if run_id is None else label_value(run_id)
     others = [
         f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
         for pod in api.list("/api/v1/pods")
         if pod["spec"].get("nodeName") in names
         and pod["status"].get("phase") not in TERMINAL
-        and (pod["metadata"].get("labels") or {}).get(RUN_LABEL, "") != own
+        and RUN_LABEL not in (pod["metadata"].get("labels") or {})
     ]
     if not others:
         return Check("neighbours", ok=True, found="no other pods on these nodes", required=False)

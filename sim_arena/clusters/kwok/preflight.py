@@ -87,7 +87,7 @@ def _cluster(
         preflight.home(api, commands),
         *preflight.node_checks(api, asked, commands),
         stages(api, commands),
-        preflight.neighbours(api, run_id),
+        preflight.neighbours(api),
         preflight.queue(lease, run_id),
         preflight.left_over(api, lease, run_id, commands),
     ]

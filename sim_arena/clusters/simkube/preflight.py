@@ -72,7 +72,7 @@ def check(api: Api, spec: EpisodeSpec) -> list[Check]:
         *_namespaces(api, settings),
         *preflight.node_checks(api, nodes, commands),
         stages(api, commands, required=False),  # SimKube's installation has Stages of its own
-        preflight.neighbours(api, spec.run_id),
+        preflight.neighbours(api),
         preflight.home(api, commands),
         kinds.applicable(api, trace, spec.duration, without_namespace=()),
         *_refused(trace, spec.duration),
