@@ -91,7 +91,7 @@ def clean(
         removed = [f"{what} removed" for what in clean(api, run, trace_store=trace_store)]
         if everything:
             removed += [f"{what} removed" for what in unprepare(api)]
-        alive = living(api)
+        alive = living(api) if run is None else None
     if alive is not None:
         removed.append(alive)
     _show(removed, "Nothing was left." if run is None else f"Nothing was left of a run {run!r}.")

@@ -452,17 +452,21 @@ CLAIM["resources"] = {"requests": {"storage": "1Gi"}}
         {"kind": "ServiceAccount"},
         {"kind": "PersistentVolumeClaim", "spec": CLAIM},
         {"kind": "Service", "spec": {"ports": [{"port": 80}]}},
+        {"kind": "Lease", "apiVersion": "coordination.k8s.io/v1"},
     ],
     ids=lambda theirs: str(theirs["kind"]),
 )
 def test_what_an_administrator_has_put_beside_the_lease_stays(
     prepared: Api, caplog: pytest.LogCaptureFixture, theirs: dict[str, Any]
 ) -> None:
-    kind = {"apiVersion": "v1", "kind": theirs["kind"]}
-    prepared.create({**kind, **theirs, "metadata": {"name": "theirs", "namespace": "sim-arena"}})
+    kind = {"apiVersion": "v1", **theirs}
+    prepared.create({**kind, "metadata": {"name": "theirs", "namespace": "sim-arena"}})
     try:
         assert "namespace sim-arena" not in unprepare(prepared)
-        assert "the namespace sim-arena stays, as it has theirs of others" in caplog.text
+        told = (
+            f"the namespace sim-arena stays, as it has {theirs['kind'].lower()}s/theirs of others"
+        )
+        assert told in caplog.text
         assert prepared.exists(kind, "sim-arena", "theirs")
     finally:
         prepared.delete(kind, "sim-arena", "theirs")

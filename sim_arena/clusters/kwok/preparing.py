@@ -38,6 +38,7 @@ _INHABITANTS = (
     "/apis/apps/v1/namespaces/{}/statefulsets",
     "/apis/batch/v1/namespaces/{}/cronjobs",
     "/apis/batch/v1/namespaces/{}/jobs",
+    "/apis/coordination.k8s.io/v1/namespaces/{}/leases",
     "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/roles",
     "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings",
 )
@@ -126,13 +127,14 @@ def _require_idle(api: Api) -> None:
 
 def _foreign_things(api: Api) -> list[str]:
     """What others have put into the namespace, such as the accounts of `deploy/`."""
-    given = {"default", "kube-root-ca.crt"}  # every namespace has these
-    return [
-        obj["metadata"]["name"]
+    # Every namespace has the first two; the third is ours.
+    given = {"serviceaccounts/default", "configmaps/kube-root-ca.crt", f"leases/{LEASE}"}
+    found = [
+        f"{collection.rpartition('/')[2]}/{obj['metadata']['name']}"
         for collection in _INHABITANTS
         for obj in api.list(collection.format(HOME))
-        if obj["metadata"]["name"] not in given
     ]
+    return [name for name in found if name not in given]
 
 
 def _prepare_home(api: Api) -> list[str]:
