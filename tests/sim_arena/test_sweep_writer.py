@@ -220,15 +220,17 @@ def test_who_stands_still_before_it_begins_gives_up(remote: Store) -> None:
 
 def test_signs_of_life_go_on(remote: Store) -> None:
     clock = Clock()
+
+    def told() -> str | None:
+        try:
+            return str(read_document(remote, writer.name)["at"])
+        except ResultsError:  # the tests' server, unlike S3, has none while it replaces one
+            return None
+
     with holding(remote, QUICK, clock) as writer:
         for _ in range(3):
             clock.now += 60 * SECOND
-            until(
-                lambda: (
-                    read_document(remote, writer.name)["at"]
-                    == clock.now.isoformat(timespec="microseconds")
-                )
-            )
+            until(lambda: told() == clock.now.isoformat(timespec="microseconds"))
         with pytest.raises(PermanentError), holding(remote, QUICK, clock):
             pass
         writer.check()
