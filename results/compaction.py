@@ -37,7 +37,7 @@ def compact(
     """
     if sweep.read_summary() is None or sweep.missing_chunks():
         raise ResultsError(f"{sweep.store.url} has not ended: resume it first")
-    for name in sweep.damaged():
+    if (name := next(sweep.damaged(), None)) is not None:
         raise ResultsError(
             f"cannot read {sweep.store.url}/{name}: resume the sweep, which plays its chunk again"
         )

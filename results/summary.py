@@ -88,7 +88,7 @@ def _named(episodes: list[int | None]) -> str:
     return f"episodes {first} and {more:,} more" if more > 0 else f"episodes {first}"
 
 
-_NEEDED = ("episode", "step", "policy", "trace", "reward", "success", "error")
+_NEEDED = ("episode", "step", "reward", "success", "error")
 
 
 class _Episode:

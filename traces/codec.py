@@ -19,7 +19,7 @@ from traces.errors import TraceError
 from traces.upgrade import upgrade
 from traces.validation import check_trace
 
-__all__ = ["MAX_BYTES", "dumps", "load_trace", "loads", "save_trace"]
+__all__ = ["MAX_BYTES", "dumps", "load_trace", "loads", "save_trace", "trace_bytes"]
 
 MAX_BYTES = 128 << 20
 """Larger files are refused unless the caller allows more. Decoded, a real trace takes some ten
@@ -39,6 +39,15 @@ def load_trace(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> T
     Raises:
         TraceError: The file cannot be read, or is no trace; says where.
     """
+    return loads(trace_bytes(path, max_bytes=max_bytes), source=str(path))
+
+
+def trace_bytes(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> bytes:
+    """Read a trace file, and leave it as it is; for `loads`, and for who needs the bytes too.
+
+    Raises:
+        TraceError: The file cannot be read, or has more bytes.
+    """
     try:
         with Path(path).open("rb") as file:
             data = file.read(max_bytes + 1)
@@ -50,7 +59,7 @@ def load_trace(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> T
             f"the file is larger than {max_bytes >> 20} MiB; load it with a larger max_bytes",
             source=str(path),
         )
-    return loads(data, source=str(path))
+    return data
 
 
 def loads(data: bytes, source: str = "<bytes>") -> Trace:

@@ -273,10 +273,11 @@ def _asked(episode: Episode, cell: Cell, before: Outcome) -> Outcome:
 def _decided(episode: Episode, cell: Cell, seen: Seen) -> tuple[Action | None, str | None]:
     policy: Any = episode.policy
     try:
-        answer = policy.get_action(copied(seen.observation), cell.spec.deploy)
-    except policies.FAILURES as error:  # told in the record
-        failed = PolicyError(f"policy {policies.name_of(policy)} failed: {told(error)}")
-        return None, told(failed)
+        answer = policies.answer_of(
+            policy, lambda: policy.get_action(copied(seen.observation), cell.spec.deploy)
+        )
+    except PolicyError as error:  # told in the record
+        return None, told(error)
     return _checked(cell, policy, answer)
 
 
@@ -334,15 +335,18 @@ def _asked_together(group: Sequence[tuple[Episode, Outcome]]) -> Iterator[tuple[
     """Ask one policy for the actions of several episodes."""
     policy: Any = group[0][0].policy
     cells: list[Any] = [episode.cell for episode, _ in group]
-    try:
+
+    def ask() -> list[Any]:
         observations = [copied(before.seen.observation) for _, before in group if before.seen]
         answers = list(policy.decide_batch(observations, [cell.spec.deploy for cell in cells]))
         if len(answers) != len(group):
-            raise ValueError(
-                f"expected {len(group)} actions of decide_batch, found {len(answers)}"
-            )  # told like the policy's own
-    except policies.FAILURES as error:  # told in every record that it concerns
-        failed = told(PolicyError(f"policy {policies.name_of(policy)} failed: {told(error)}"))
+            raise ValueError(f"expected {len(group)} actions of decide_batch, found {len(answers)}")
+        return answers
+
+    try:
+        answers = policies.answer_of(policy, ask)
+    except PolicyError as error:  # told in every record that it concerns
+        failed = told(error)
         for episode, before in group:
             yield episode, Outcome(before.seen, before.success, error=failed)
         return

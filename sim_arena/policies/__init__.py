@@ -5,10 +5,10 @@ A policy is a function `policy(obs, deploy) -> action`, or an object with
 """
 
 from sim_arena.policies.base import (
-    FAILURES,
     Policy,
     PolicyFunction,
     adapt,
+    answer_of,
     checked,
     decide,
     is_pure,
@@ -20,11 +20,11 @@ from sim_arena.policies.loading import ENTRY_POINTS, REGISTRY, available, descri
 
 __all__ = [
     "ENTRY_POINTS",
-    "FAILURES",
     "REGISTRY",
     "Policy",
     "PolicyFunction",
     "adapt",
+    "answer_of",
     "available",
     "checked",
     "decide",

@@ -2,18 +2,18 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Protocol, cast, runtime_checkable
+from typing import Protocol, TypeVar, cast, runtime_checkable
 
 from sim_arena.actions import Action, validate
 from sim_arena.errors import ActionError, PolicyError
 from sim_arena.observation import Observation, copied
 
 __all__ = [
-    "FAILURES",
     "FunctionPolicy",
     "Policy",
     "PolicyFunction",
     "adapt",
+    "answer_of",
     "checked",
     "decide",
     "is_pure",
@@ -22,8 +22,9 @@ __all__ = [
     "reset",
 ]
 
-FAILURES = (Exception, SystemExit)
-"""What a policy may raise: one that calls `exit()` ends no sweep."""
+_FAILURES = (Exception, SystemExit)  # one that calls `exit()` ends no sweep
+
+Answer = TypeVar("Answer")
 
 PolicyFunction = Callable[[Observation, str], Action]
 """The simplest policy: maps an observation and the workload's name to an action."""
@@ -107,7 +108,7 @@ def _require_two_arguments(candidate: Callable[..., object], name: str) -> None:
 def _instance(candidate: Callable[[], object], name: str) -> object:
     try:
         return candidate()
-    except FAILURES as error:
+    except _FAILURES as error:
         raise PolicyError(
             f"policy {name!r}: the class could not be called: {_told(error)}; "
             "a policy class is called without arguments"
@@ -121,9 +122,21 @@ def reset(policy: Policy, seed: int) -> None:
         return
     try:
         method(seed)
-    except FAILURES as error:
+    except _FAILURES as error:
         name = name_of(policy)
         raise PolicyError(f"policy {name}: reset({seed}) failed: {_told(error)}") from error
+
+
+def answer_of(policy: Policy, question: Callable[[], Answer]) -> Answer:
+    """Return what a policy answers to a question: a call of one of its methods.
+
+    Raises:
+        PolicyError: it failed
+    """
+    try:
+        return question()
+    except _FAILURES as error:
+        raise PolicyError(f"policy {name_of(policy)} failed: {_told(error)}") from error
 
 
 def decide(
@@ -147,10 +160,7 @@ def decide(
     Raises:
         PolicyError: the policy failed, or its answer is not an action on this workload
     """
-    try:
-        answer = policy.get_action(copied(obs), deploy)
-    except FAILURES as error:
-        raise PolicyError(f"policy {name_of(policy)} failed: {_told(error)}") from error
+    answer = answer_of(policy, lambda: policy.get_action(copied(obs), deploy))
     return checked(answer, deploy, name_of(policy), steps=steps)
 
 

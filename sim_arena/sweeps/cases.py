@@ -17,9 +17,8 @@ from traces import (
     find_deployments,
     find_workload,
     load_manifest,
-    load_trace,
 )
-from traces.codec import dumps
+from traces.codec import dumps, loads, trace_bytes
 from traces.generator import generate
 from traces.manifest import MANIFEST_FILE
 from traces.workloads import applications
@@ -86,9 +85,9 @@ def found(asked: SweepSpec) -> Iterator[tuple[Case, bytes]]:
                 known = (folder / MANIFEST_FILE).exists()
                 entries = load_manifest(folder) if known else []
                 manifests[folder] = {entry.file: entry for entry in entries}
-            data = _bytes(file)
+            data = trace_bytes(file)
             entry = manifests[folder].get(file.name)
-            yield _case(asked, str(file), load_trace(file), data, entry), data
+            yield _case(asked, str(file), loads(data, str(file)), data, entry), data
 
 
 def _generated(asked: SweepSpec) -> Iterator[tuple[Case, bytes]]:
@@ -97,13 +96,6 @@ def _generated(asked: SweepSpec) -> Iterator[tuple[Case, bytes]]:
     for name, trace, entry in generate(asked.generate.seed, asked.generate.count):
         data = dumps(trace)
         yield _case(asked, f"generated/{name}", trace, data, entry), data
-
-
-def _bytes(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise TraceError(f"cannot be read: {error.strerror or error}", source=str(file)) from error
 
 
 def trace_files(place: str) -> list[Path]:

@@ -9,6 +9,7 @@ from traces import WorkloadRef
 
 __all__ = [
     "COLLECTIONS",
+    "MADE_BY",
     "TERMINAL",
     "WORKLOAD_KINDS",
     "Genealogy",
@@ -32,6 +33,9 @@ COLLECTIONS = {
     "CronJob": "/apis/batch/v1/cronjobs",
 }
 """Pods and all that makes pods, with the paths of their collections."""
+
+MADE_BY = {"Deployment": "ReplicaSet", "CronJob": "Job"}
+"""What stands between a workload and its pods, where something does."""
 
 WORKLOAD_KINDS = frozenset(COLLECTIONS)
 TERMINAL = frozenset({"Succeeded", "Failed"})

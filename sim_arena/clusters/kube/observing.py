@@ -14,6 +14,7 @@ from sim_arena.clusters.kube.errors import AwayError, RefusedError
 from sim_arena.clusters.kube.nodes import read_nodes, to_node
 from sim_arena.clusters.kube.objects import (
     COLLECTIONS,
+    MADE_BY,
     TERMINAL,
     Genealogy,
     State,
@@ -30,8 +31,6 @@ __all__ = ["observe", "pod_requests"]
 
 _METRICS = "/apis/metrics.k8s.io/v1beta1"
 _LATEST = 10
-# What stands between a workload and its pods.
-_MADE_BY = {"Deployment": "ReplicaSet", "CronJob": "Job"}
 _REFUSED_POD = re.compile(r'^pods "[^"]*" is ')
 _PARSERS = {"cpu": parse_cpu, "memory": parse_memory}
 
@@ -133,9 +132,7 @@ def _owners(api: Api, ref: WorkloadRef) -> dict[str, list[Json]]:
     They are read after the pods, as an owner is there before its pods.
     """
     owners: dict[str, list[Json]] = {}
-    for kind in (ref.kind, _MADE_BY.get(ref.kind)):
-        if kind is None:
-            continue
+    for kind in filter(None, (ref.kind, MADE_BY.get(ref.kind))):
         root, _, plural = COLLECTIONS[kind].rpartition("/")
         version = root.removeprefix("/apis/").removeprefix("/api/")
         found = api.list(f"{root}/namespaces/{ref.namespace}/{plural}")
@@ -158,7 +155,7 @@ def _makers(workload: Json | None, owners: Mapping[str, list[Json]]) -> list[Jso
     if workload is None:
         return []
     uid = workload["metadata"]["uid"]
-    between = owners.get(_MADE_BY.get(workload["kind"], ""), ())
+    between = owners.get(MADE_BY.get(workload["kind"], ""), ())
     return [workload, *(one for one in between if (controller(one) or {}).get("uid") == uid)]
 
 

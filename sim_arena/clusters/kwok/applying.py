@@ -103,9 +103,10 @@ class Applier:
         Where SimKube looks for a ReplicaSet's there is none, and the API server refuses what it
         adds there: see `simkube.preflight`. Here such a trace can be played.
         """
-        paths = pod_spec_template_paths(self._trace, kind)
         real = "".join(f"/{name}" for name in POD_TEMPLATES.get(kind, ()))
-        return [real] if paths == [POD_SPEC_TEMPLATE_PATHS.get(kind)] else paths
+        simkubes = POD_SPEC_TEMPLATE_PATHS.get(kind)
+        paths = pod_spec_template_paths(self._trace, kind)
+        return [real if path == simkubes else path for path in paths]
 
     def _apply_cluster_object(self, obj: Json) -> None:
         """Apply what has no namespace; SimKube itself would stop here."""

@@ -10,6 +10,7 @@ from sim_arena.clusters.kube.api import Api, Json
 from sim_arena.clusters.kube.mirror import Collection, Mirror
 from sim_arena.clusters.kube.objects import (
     COLLECTIONS,
+    MADE_BY,
     Genealogy,
     State,
     Status,
@@ -26,7 +27,6 @@ from traces import Trace, WorkloadRef
 __all__ = ["Clock", "Pace", "Replay", "workloads"]
 
 _NAP_S = 0.25
-_MADE_BY = {"Deployment": "ReplicaSet", "CronJob": "Job"}
 
 
 class Clock:
@@ -195,5 +195,5 @@ def workloads(trace: Trace) -> list[WorkloadRef]:
 def _collections(trace: Trace, selector: str) -> list[Collection]:
     """What to watch: pods, the kinds that the trace applies, and what those make."""
     kinds = {ref.kind for ref in workloads(trace)}
-    kinds |= {_MADE_BY[kind] for kind in kinds if kind in _MADE_BY} | {"Pod"}
+    kinds |= {MADE_BY[kind] for kind in kinds if kind in MADE_BY} | {"Pod"}
     return [Collection(kind, COLLECTIONS[kind], selector) for kind in sorted(kinds)]
