@@ -54,6 +54,7 @@ def _document(explanation: "Explanation", victims: Sequence[str]) -> dict[str, A
     return {
         "on": explanation.on,
         "chosen": explanation.chosen,
+        "nominated": explanation.nominated,
         "message": explanation.message,
         "weights": WEIGHTS,
         "nodes": [
@@ -73,6 +74,7 @@ def _document(explanation: "Explanation", victims: Sequence[str]) -> dict[str, A
                 },
                 "total": sum(WEIGHTS[p] * score.normalised for p, score in node.scores.items()),
                 "victims": [victims[q] for q in node.victims],
+                "violations": node.violations,
             }
             for node in explanation.nodes
         ],
@@ -97,8 +99,16 @@ def print_explanation(document: dict[str, Any] | None, name: str) -> None:
         output.show(_scores(document, scored))
     for node in document["nodes"]:
         if node["victims"]:
-            output.show(f"Preemption on {node['name']} would evict {', '.join(node['victims'])}.")
+            output.show(f"Preemption on {node['name']} would evict {_evicted(node)}.")
+    if document["nominated"]:
+        output.show(f"Preemption would choose {document['nominated']}.")
     output.show(_verdict(document, len(scored)))
+
+
+def _evicted(node: dict[str, Any]) -> str:
+    names = ", ".join(node["victims"])
+    count = node["violations"]
+    return f"{names} ({count} against a PodDisruptionBudget)" if count else names
 
 
 def _verdict(document: dict[str, Any], scored: int) -> str:

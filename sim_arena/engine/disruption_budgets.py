@@ -90,10 +90,7 @@ def mark_violations(program: Any, state: Any, count: int) -> None:
         for i in range(program.header[0].rule_objects):
             row = state.rules[i].row
             if row != UNSET and program.rules[row].kind == BUDGET:
-                if (
-                    program.rules[row].labelled
-                    and program.matches[program.rules[row].scope, template]
-                ):
+                if program.matches[program.rules[row].protects, template]:
                     state.rules[i].left -= 1
                     if state.rules[i].left < 0:
                         state.lists[place].spared = 1

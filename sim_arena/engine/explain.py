@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from sim_arena.engine.compiler.matching import named_nodes, rejecting_plugins
+from sim_arena.engine.disruption_budgets import count_allowed
 from sim_arena.engine.jit import interpreted, jit, rare
 from sim_arena.engine.lifecycle import count_on_node
 from sim_arena.engine.messages import claim_message, message
@@ -117,6 +118,7 @@ _POD = np.dtype(
     [
         ("feasible", "i8"),
         ("chosen", "i8"),
+        ("nominated", "i8"),  # the node that preemption would make room on, or UNSET
         ("message", "i8"),
         ("only", "i8"),  # the node that a DaemonSet's pod is for, or UNSET
     ],
@@ -130,6 +132,7 @@ _NODE = np.dtype(
         ("volume", "i8"),
         ("spread", "i8"),
         ("affinity", "i8"),
+        ("violations", "i8"),  # victims whose loss breaks a PodDisruptionBudget
         ("feasible", "i8"),  # by place: the node
         ("score", "i8"),  # by place: the weighted sum
     ],
@@ -190,6 +193,7 @@ def _ask(program: Any, state: Any, p: int, opinions: Any) -> None:
         count_on_node(program, state, p, -1)
         pod.node = UNSET
     opinions.pod[0].only = UNSET
+    opinions.pod[0].nominated = UNSET
     if program.templates[pod.template].daemon != UNSET:
         opinions.pod[0].only = pod.ordinal
     occupy_nominees(program, state, p, 1)
@@ -319,9 +323,12 @@ def _ask_preemption(program: Any, state: Any, p: int, opinions: Any) -> None:
         if not program.templates[state.pods[p].template].never_preempts:
             candidates = default_preemption.find_candidates(program, state, p)
     opinions.pod[0].message = NOMINATED if candidates > 0 else UNSCHEDULABLE
+    if candidates > 0:
+        opinions.pod[0].nominated = default_preemption.pick(state, p, candidates, None)
     _keep_rejections(state, p, opinions)
     for i in range(candidates):
         n = state.victims[i].node
+        opinions.nodes[n].violations = state.victims[i].violations
         victims = default_preemption.select_victims(program, state, p, n)
         for v in range(victims):
             victim = state.lists[v].chosen
@@ -371,6 +378,7 @@ class NodeExplanation:
             0 to every node.
         total: the scheduler's own weighted sum, or None; it leaves out what all nodes get alike.
         victims: pods that preemption would evict there (numbers in the state).
+        violations: how many of them a PodDisruptionBudget protects.
     """
 
     name: str
@@ -379,6 +387,7 @@ class NodeExplanation:
     scores: dict[str, Score]
     total: int | None
     victims: tuple[int, ...]
+    violations: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,12 +398,14 @@ class Explanation:
         nodes: in the scheduler's order.
         on: the node that it is on, or None.
         chosen: the node that it would take now, or None.
+        nominated: the node that preemption would make room on, or None.
         message: of the condition PodScheduled if it takes none.
     """
 
     nodes: tuple[NodeExplanation, ...]
     on: str | None
     chosen: str | None
+    nominated: str | None
     message: str | None
 
 
@@ -411,6 +422,8 @@ def explain(program: Program, state: State, p: int) -> Explanation:
     reasons = state.rejections.shape[1] // 2
     one = allocate_opinions(len(program.nodes), reasons, len(state.pods))
     with np.errstate(all="ignore"):  # compiled code does not warn either
+        if program.arrays.header["budgets"][0]:
+            interpreted(count_allowed)(arrays, copied)
         ask(arrays, copied, p, one)
     pressed = frozenset(np.flatnonzero(state.nodes["pressed_until"] > 0).tolist())
     found = read(program, one, int(state.pods["template"][p]), pressed)
@@ -468,14 +481,24 @@ def read(
             scores=places[n][0] if n in places else {},
             total=places[n][1] if n in places else None,
             victims=tuple(int(q) for q in np.flatnonzero(opinions.victims[n])),
+            violations=int(opinions.nodes[n].violations),
         )
         for n, node in enumerate(program.nodes)
     )
     found = opinions.pod[0]
     chosen = int(found.chosen)
     text = None if chosen != UNSET else _message(program, opinions, template)
-    name = None if chosen == UNSET else program.nodes[chosen].name
-    return Explanation(nodes, None, name, text)
+    return Explanation(
+        nodes=nodes,
+        on=None,
+        chosen=_name(program, chosen),
+        nominated=_name(program, int(found.nominated)),
+        message=text,
+    )
+
+
+def _name(program: Program, n: int) -> str | None:
+    return None if n == UNSET else program.nodes[n].name
 
 
 def _message(program: Program, opinions: Opinions, template: int) -> str | None:

@@ -339,7 +339,7 @@ RULE = _record(
     # claim, row of `included`: for each node why its volume cannot be used there, or 0
     ("bound", "i8"),  # a claim is bound
     ("waits", "i8"),  # a claim waits for its first pod
-    ("labelled", "i8"),  # a budget's selector has requirements: else preemption ignores it
+    ("protects", "i8"),  # row of `matches`: the templates that a budget holds preemption off
     ("best_effort", "i8"),  # 1 or 0: a quota is only about such pods; UNSET: about both
     ("cpu_request", "i8"),  # a LimitRange's defaults
     ("cpu_limit", "i8"),

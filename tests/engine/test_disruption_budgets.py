@@ -116,6 +116,20 @@ def test_an_empty_selector_protects_nobody() -> None:
     assert outcomes == {(2, 0), (0, 2)}
 
 
+def test_a_pod_without_labels_is_in_no_budget_of_preemption() -> None:
+    """Not even in one whose selector it matches."""
+    selector = {"matchExpressions": [{"key": "app", "operator": "DoesNotExist"}]}
+    bare, other = labelled("x", "2"), labelled("y", "2")
+    del bare["metadata"]["labels"]
+    both = [bare_pod(bare, "x"), bare_pod(other, "y")]
+    protected = budget("x", minAvailable=1, selector=selector)
+    outcomes = set()
+    for seed in range(16):
+        simulation = play((0, [protected, *both]), (5, [HIGH]), nodes=nodes(2), seed=seed)
+        outcomes.add(tuple(left(simulation, "x", "y", "high")))
+    assert outcomes == {(1, 0, 1), (0, 1, 1)}
+
+
 @pytest.mark.parametrize("make", [deployment, replica_set, stateful_set])
 def test_shares_are_of_the_owners_replicas(make: Any) -> None:
     """Of five wanted pods three run: 60 % of five may not be broken, 60 % of three could be."""

@@ -22,6 +22,7 @@ from tests.oracle.pieces import (
     container,
     distinct_taints,
     host_port,
+    label_selector,
     mebibytes,
     named_term,
     node_expression,
@@ -639,6 +640,56 @@ def preemption(dice: Dice) -> Case:
     return case(dice, made, there, incoming)
 
 
+def victims(dice: Dice) -> Case:
+    """Whom preemption evicts: budgets, beginnings in any order, domains that victims are in."""
+    made = nodes(dice, 2, 8, cpu=dice.choice(["2", "3"]), memory="8Gi", pods="110")
+    wide = dice.chance(0.5)
+
+    def add(template: Object) -> None:
+        spec = template["spec"]
+        spec["containers"][0]["resources"] = {"requests": {"cpu": dice.choice(["250m", "500m"])}}
+        spec["priority"] = dice.choice([0, 0, 0, 10, 100])
+        if wide and dice.chance(0.3):
+            affinity(spec, "podAntiAffinity", REQUIRED, [affinity_term(dice)])
+        if dice.chance(0.1):
+            template["metadata"]["labels"] = {}
+
+    there = groups(dice, names(made), 9, add)
+    _begin(dice, there)
+    incoming = pod(dice, "p", "default")
+    spec = incoming["spec"]
+    spec["containers"][0]["resources"] = {"requests": {"cpu": dice.choice(["1", "1.5", "2"])}}
+    spec["priority"] = 100
+    if wide:
+        spec["topologySpreadConstraints"] = spread_constraints(dice, "DoNotSchedule", 1)
+    found = case(dice, made, there, incoming)
+    found["poddisruptionbudgets"] = [_budget(dice, f"b{n}") for n in range(dice.randint(0, 3))]
+    return found
+
+
+def _begin(dice: Dice, there: list[Object]) -> None:
+    """Let the pods begin in an order of their own; one may be bound and not have begun."""
+    count = sum(len(group["nodes"]) for group in there)
+    order = dice.sample(range(count), count)
+    if order and dice.chance(0.4):
+        order[0] = -1
+    for group in there:
+        group["started"] = [order.pop() for _ in group["nodes"]]
+
+
+def _budget(dice: Dice, name: str) -> Object:
+    """A PodDisruptionBudget, with what its controller found that it allows."""
+    selector: Object | None = label_selector(dice)
+    if dice.chance(0.15):
+        selector = {"matchExpressions": [{"key": "app", "operator": "DoesNotExist"}]}
+    spec = {"minAvailable": 1, **({} if dice.chance(0.05) else {"selector": selector})}
+    return {
+        "metadata": {"name": name, "namespace": dice.choice(["default", "default", "other"])},
+        "spec": spec,
+        "status": {"disruptionsAllowed": dice.choice([0, 0, 1, 2])},
+    }
+
+
 def _keep_ports_apart(there: list[Object]) -> None:
     """Leave one pod with host ports on a node: the scheduler would have placed no second one.
 
@@ -718,6 +769,7 @@ COUNTS: dict[Callable[[Dice], Case], int] = {
     resource_claims: 60,
     declared_features: 250,
     preemption: 1000,
+    victims: 1200,
     mixed: 2500,
 }
 

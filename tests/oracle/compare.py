@@ -39,6 +39,7 @@ class Tally:
         messages: cases whose whole message was compared.
         choices: cases whose chosen node was compared.
         victims: nodes whose preemption was compared.
+        nominations: cases in which preemption's choice of a node was compared.
     """
 
     verdicts: Counter[str] = field(default_factory=Counter)
@@ -49,6 +50,7 @@ class Tally:
     messages: int = 0
     choices: int = 0
     victims: int = 0
+    nominations: int = 0
 
     def plain(self) -> dict[str, Any]:
         """The counts as plain data."""
@@ -58,7 +60,7 @@ class Tally:
         """Add what was counted elsewhere, as `plain` gave it."""
         for name in ("verdicts", "rejections", "scores", "deciding"):
             getattr(self, name).update(counts[name])
-        for name in ("cases", "messages", "choices", "victims"):
+        for name in ("cases", "messages", "choices", "victims", "nominations"):
             setattr(self, name, getattr(self, name) + counts[name])
 
 
@@ -168,3 +170,9 @@ def _rejected(
     tally.victims += len(real)
     if victims != real:
         yield f"victims: {victims}, real {real}"
+    violations = {node.name: node.violations for node in found.nodes if node.violations}
+    if violations != answer.get("violations", {}):
+        yield f"violations: {violations}, real {answer.get('violations')}"
+    tally.nominations += bool(real)
+    if found.nominated != answer.get("nominated"):
+        yield f"preemption chooses {found.nominated}, real {answer.get('nominated')}"

@@ -16,6 +16,7 @@ _SURROUNDINGS = {
     "namespaces": ("v1", "Namespace"),
     "services": ("v1", "Service"),
     "priorityclasses": ("scheduling.k8s.io/v1", "PriorityClass"),
+    "poddisruptionbudgets": ("policy/v1", "PodDisruptionBudget"),
 }
 _OWNERS = {"ReplicaSet": "ReplicaSet", "StatefulSet": "StatefulSet"}
 _HASH = "pod-template-hash"
@@ -28,17 +29,21 @@ class Scene:
     Attributes:
         program: a template for each group of pods, in order; then that of the incoming pod.
         placed: (template, number of the node) of each pod already there, in order.
+        started: the second at which each of them began; -1 if it is bound and has not begun.
         names: their names, namespaces included.
         incoming: the template of the pod that is to be placed.
         pressed: the numbers of the nodes that are short of memory: to the engine that is no part
             of a program, but of its state.
+        allowed: how many pods each PodDisruptionBudget lets go.
     """
 
     program: Program
     placed: list[tuple[int, int]]
+    started: list[int]
     names: list[str]
     incoming: int
     pressed: frozenset[int]
+    allowed: list[int]
 
 
 def scene(case: Case) -> Scene:
@@ -59,16 +64,19 @@ def scene(case: Case) -> Scene:
     numbers = {node.name: number for number, node in enumerate(program.nodes)}
     incoming = len(own)
     placed: list[tuple[int, int]] = []
+    started: list[int] = []
     names: list[str] = []
     template = 0
     for group in case["groups"]:
         metadata = group["pod"]["metadata"]
         for i, node in enumerate(group["nodes"]):
+            started.append(group["started"][i] if "started" in group else len(placed))
             placed.append((incoming if "of" in group else template, numbers[node]))
             names.append(f"{metadata['namespace']}/{metadata['name']}-{i}")
         template += "of" not in group
     pressed = frozenset(numbers[node] for node in _pressed(case))
-    return Scene(program, placed, names, incoming, pressed)
+    allowed = [one["status"]["disruptionsAllowed"] for one in case.get("poddisruptionbudgets", ())]
+    return Scene(program, placed, started, names, incoming, pressed, allowed)
 
 
 def nodes_of(case: Case) -> list[Node]:

@@ -207,7 +207,7 @@ class _Compiler:
         )
 
     def _finish_rules(self, terms: Terms, extended: list[str]) -> None:
-        """Find the pods that quotas with a scope are about."""
+        """Find the pods that quotas with a scope, budgets and claims are about."""
         self.rules.finish(extended)
         for row, selectors in self.rules.scopes:
             row["scope"] = len(terms.matches)
@@ -217,7 +217,16 @@ class _Compiler:
             terms.included.append([why_not(volume, node) for node in self.nodes])
         for row, selector in self.rules.selectors:
             row["scope"] = len(terms.matches)
-            terms.matches.append([selector.matches(t.pod) for t in self.templates.pods])
+            pods = [selector.matches(t.pod) for t in self.templates.pods]
+            terms.matches.append(pods)
+            # To preemption, neither an empty selector nor a pod without labels is in a budget.
+            row["protects"] = len(terms.matches)
+            terms.matches.append(
+                [
+                    bool(selector.requirements and t.pod.labels and selected)
+                    for t, selected in zip(self.templates.pods, pods, strict=True)
+                ]
+            )
 
     def _timed_events(self) -> tuple[list[tuple[int, Any]], int]:
         """Return the events with their seconds in the replay, and the end of the window."""

@@ -327,7 +327,7 @@ class AdmissionRules:
             most = 0  # a budget that names neither lets nothing go
         self.amounts.append({"least": max(0, least), "most": most, "percent": percent})
         requirements = label_selector(spec.get("selector"))
-        row = self._row(rule, kind=BUDGET, exists=1, first=first, labelled=int(bool(requirements)))
+        row = self._row(rule, kind=BUDGET, exists=1, first=first)
         actual = self._surroundings.pod_labels(namespace, {}).namespace
         self.selectors.append((self.rows[row], Selector(requirements, frozenset([actual]))))
         return row

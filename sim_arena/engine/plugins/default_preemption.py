@@ -20,7 +20,7 @@ from sim_arena.engine.state import NOMINATED, PENDING, RUNNING
 from sim_arena.engine.verdicts import judge
 from traces.arithmetic import UNSET
 
-__all__ = ["find_candidates", "preempt", "select_victims"]
+__all__ = ["find_candidates", "pick", "preempt", "select_victims"]
 
 _SUM_OFFSET = 1 << 31
 
@@ -47,7 +47,7 @@ def preempt(program: Any, state: Any, p: int, wanted: Any) -> None:
     withdraw(state, p)
     if candidates == 0:
         return
-    node = _pick(state, p, candidates, wanted)
+    node = pick(state, p, candidates, wanted)
     state.pods[p].message = NOMINATED
     occupy_nominees(program, state, p, 1)
     victims = select_victims(program, state, p, node)
@@ -226,7 +226,15 @@ def _better(a: Any, b: Any) -> int:
 
 
 @jit
-def _pick(state: Any, p: int, candidates: int, wanted: Any) -> int:
+def pick(state: Any, p: int, candidates: int, wanted: Any) -> int:
+    """Return the node of the candidate that costs least; the seed breaks ties.
+
+    Args:
+        state: the state, with the candidates in `state.victims`.
+        p: the pod.
+        candidates: their number.
+        wanted: as for `scheduler.schedule`.
+    """
     best = 0
     ties = 0
     for i in range(candidates):

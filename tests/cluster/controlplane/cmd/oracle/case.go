@@ -7,6 +7,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	v1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -23,6 +24,23 @@ import (
 type Group struct {
 	Pod   json.RawMessage `json:"pod"`
 	Nodes []string        `json:"nodes"`
+	// Started: for each pod the second at which it began; -1 if it is bound and has not begun.
+	// Without it, each pod of the case begins a second after the one before.
+	Started []int64 `json:"started"`
+}
+
+// start returns when one of the group's pods began, the case's pod of that number; nil if it has
+// not begun.
+func (g *Group) start(i, number int) *metav1.Time {
+	second := int64(number)
+	if g.Started != nil {
+		second = g.Started[i]
+	}
+	if second < 0 {
+		return nil
+	}
+	started := metav1.Unix(second, 0)
+	return &started
 }
 
 // Case is one line of the input: a cluster, and the pod that is to be placed.
@@ -33,7 +51,9 @@ type Case struct {
 	Services     []*v1.Service         `json:"services"`
 	ReplicaSets  []*appsv1.ReplicaSet  `json:"replicasets"`
 	StatefulSets []*appsv1.StatefulSet `json:"statefulsets"`
-	Pod          json.RawMessage       `json:"pod"`
+	// Budgets with the status that the disruption controller gives them.
+	Budgets []*policyv1.PodDisruptionBudget `json:"poddisruptionbudgets"`
+	Pod     json.RawMessage                 `json:"pod"`
 }
 
 // cluster is a case as the API server would hold it.
@@ -64,10 +84,11 @@ func newCluster(c *Case) (*cluster, error) {
 			there.Name = fmt.Sprintf("%s-%d", template.Name, i)
 			there.UID = types.UID(there.Namespace + "/" + there.Name)
 			there.Spec.NodeName = node
+			there.Status.StartTime = group.start(i, len(made.existing))
 			there.Status.Phase = v1.PodRunning
-			// One second after another, so that no two victims of a preemption are alike.
-			started := metav1.Unix(int64(len(made.existing)), 0)
-			there.Status.StartTime = &started
+			if there.Status.StartTime == nil {
+				there.Status.Phase = v1.PodPending
+			}
 			made.existing = append(made.existing, there)
 		}
 	}

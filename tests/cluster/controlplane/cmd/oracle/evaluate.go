@@ -41,6 +41,10 @@ type Answer struct {
 	Message string `json:"message,omitempty"`
 	// Victims by node: what preemption would evict on each candidate.
 	Victims map[string][]string `json:"victims,omitempty"`
+	// Violations by node: how many of the victims a PodDisruptionBudget protects, if any.
+	Violations map[string]int64 `json:"violations,omitempty"`
+	// Nominated: the candidate that preemption would choose.
+	Nominated string `json:"nominated,omitempty"`
 	// Error: the case is not one that a cluster could hold.
 	Error string `json:"error,omitempty"`
 }
@@ -70,7 +74,7 @@ func (s *scheduler) evaluate(ctx context.Context, c *Case) (*Answer, error) {
 	feasible := s.filter(ctx, state, made.pod, usable, answer)
 	answer.Feasible = names(feasible)
 	if len(feasible) == 0 {
-		return answer, s.explain(ctx, made.pod, nodes, answer)
+		return answer, s.explain(ctx, c, made.pod, nodes, answer)
 	}
 	answer.Scores = map[string]Scores{}
 	for _, name := range s.order {

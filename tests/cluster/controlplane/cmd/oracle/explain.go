@@ -15,7 +15,9 @@ import (
 // explain writes the message of a pod that fits nowhere, as pkg/scheduler/schedule_one.go makes
 // it: findNodesThatFitPod, then the PostFilter plugins. Nothing is evicted: where preemption has
 // candidates, they are written instead, and the message is that of the filters alone.
-func (s *scheduler) explain(ctx context.Context, pod *v1.Pod, nodes []fwk.NodeInfo, answer *Answer) error {
+func (s *scheduler) explain(
+	ctx context.Context, c *Case, pod *v1.Pod, nodes []fwk.NodeInfo, answer *Answer,
+) error {
 	if len(nodes) == 0 {
 		answer.Message = "no nodes available to schedule pods"
 		return nil
@@ -25,7 +27,7 @@ func (s *scheduler) explain(ctx context.Context, pod *v1.Pod, nodes []fwk.NodeIn
 	if err := s.diagnose(ctx, state, pod, nodes, &diagnosis); err != nil {
 		return err
 	}
-	if err := s.preempt(ctx, state, pod, &diagnosis, answer); err != nil {
+	if err := s.preempt(ctx, c, state, pod, &diagnosis, answer); err != nil {
 		return err
 	}
 	if len(answer.Victims) == 0 {
@@ -75,7 +77,8 @@ func (s *scheduler) diagnose(
 
 // preempt writes the candidates of DefaultPreemption and their victims, without evicting them.
 func (s *scheduler) preempt(
-	ctx context.Context, state fwk.CycleState, pod *v1.Pod, diagnosis *framework.Diagnosis, answer *Answer,
+	ctx context.Context, c *Case, state fwk.CycleState, pod *v1.Pod, diagnosis *framework.Diagnosis,
+	answer *Answer,
 ) error {
 	if eligible, _ := s.preemption.PodEligibleToPreemptOthers(ctx, pod, nil); !eligible {
 		return nil
@@ -85,11 +88,11 @@ func (s *scheduler) preempt(
 		return err
 	}
 	candidates, _, err := s.preemption.Evaluator.DryRunPreemption(
-		ctx, state, pod, potential, nil, 0, int32(len(potential)))
+		ctx, state, pod, potential, c.Budgets, 0, int32(len(potential)))
 	if err != nil {
 		return err
 	}
-	answer.Victims = map[string][]string{}
+	answer.Victims, answer.Violations = map[string][]string{}, map[string]int64{}
 	for _, candidate := range candidates {
 		victims := []string{}
 		for _, victim := range candidate.Victims().Pods {
@@ -97,6 +100,12 @@ func (s *scheduler) preempt(
 		}
 		sort.Strings(victims)
 		answer.Victims[candidate.Name()] = victims
+		if count := candidate.Victims().NumPDBViolations; count > 0 {
+			answer.Violations[candidate.Name()] = count
+		}
+	}
+	if chosen := s.preemption.Evaluator.SelectCandidate(ctx, candidates); chosen != nil {
+		answer.Nominated = chosen.Name()
 	}
 	return nil
 }

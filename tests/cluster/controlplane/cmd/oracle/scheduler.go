@@ -125,6 +125,7 @@ func (s *scheduler) load(ctx context.Context, c *Case, made *cluster) error {
 		{core.Services().Informer(), pointers(c.Services)},
 		{apps.ReplicaSets().Informer(), pointers(c.ReplicaSets)},
 		{apps.StatefulSets().Informer(), pointers(c.StatefulSets)},
+		{s.informers.Policy().V1().PodDisruptionBudgets().Informer(), pointers(c.Budgets)},
 		{core.Pods().Informer(), pointers([]*v1.Pod{made.pod})},
 		{core.Nodes().Informer(), pointers(made.nodes)},
 	} {
