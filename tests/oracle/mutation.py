@@ -6,7 +6,9 @@ Each mutant is one change of one module's syntax tree (mutants.py): a comparison
 constant, a condition that always or never holds, a call left out. It runs in a process of its own
 on a part of the vectors, without compilation, those first that are about the module's plugin; it
 is caught when a verdict, message, score or choice differs, or when it fails. Those that survive
-get all vectors. The rest must stand in `equivalent.py`, with the reason why they change nothing.
+get the tests of what no vector holds (a hundred nodes, nominated and finished pods), where a module
+has some, and then all vectors. The rest must stand in `equivalent.py`, with the reason why they
+change nothing.
 """
 
 import os
@@ -16,15 +18,20 @@ os.environ.setdefault("NUMBA_DISABLE_JIT", "1")  # before the engine is imported
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import io
 import json
 import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from functools import partial
 from types import ModuleType
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
+import pytest
 import typer
 
 from tests.oracle import vectors
@@ -34,43 +41,81 @@ from tests.oracle.unmodelled import unmodelled
 from tests.oracle.vectors import Vector
 
 _COMMAND = "python -m tests.oracle.mutation"
-_PATIENCE = 300  # seconds: a mutant may loop for ever
+# A mutant may loop for ever; one that only looks so must not pass for caught.
+_PATIENCE = 60  # seconds, on a part of the vectors (10)
+_MORE_PATIENCE = 1200  # on tests, and on all vectors (60)
 _PER_FOCUS = 120
 
 _PLUGINS = "sim_arena.engine.plugins."
 _COMPILER = "sim_arena.engine.compiler."
 _SPREAD = ("spread_hard", "spread_soft", "spread_default", "spread_deployment")
 _AFFINITY = ("affinity_required", "affinity_preferred")
-# Module to the focuses that are about it, and to the functions that the vectors reach where
-# others belong to the scheduler's cycle around them.
-TARGETS: dict[str, tuple[tuple[str, ...], frozenset[str] | None]] = {
-    _PLUGINS + "taint_toleration": (("taint_toleration",), None),
-    _PLUGINS + "node_affinity": (("node_affinity",), None),
-    _PLUGINS + "node_ports": (("node_ports",), None),
-    _PLUGINS + "node_resources_fit": (("fit", "resource_scores"), None),
-    _PLUGINS + "node_resources_balanced_allocation": (("resource_scores",), None),
-    _PLUGINS + "pod_topology_spread": (_SPREAD, None),
-    _PLUGINS + "inter_pod_affinity": (_AFFINITY, None),
-    _PLUGINS + "normalize": (("taint_toleration", "node_affinity"), None),
-    _PLUGINS + "default_preemption": (
-        ("preemption",),
+
+
+@dataclass(frozen=True)
+class Target:
+    """A module that is broken.
+
+    Attributes:
+        focuses: of the vectors, those that are about it.
+        functions: those that the vectors reach, where the others belong to the scheduler's cycle
+            around them; None: all.
+        tests: of what no vector holds.
+    """
+
+    focuses: tuple[str, ...]
+    functions: frozenset[str] | None = None
+    tests: tuple[str, ...] = ()
+
+
+_TESTS = "tests/engine/test_"
+TARGETS: dict[str, Target] = {
+    _PLUGINS + "taint_toleration": Target(("taint_toleration",)),
+    _PLUGINS + "node_affinity": Target(("node_affinity",)),
+    _PLUGINS + "node_ports": Target(("node_ports",)),
+    _PLUGINS + "node_resources_fit": Target(("fit", "resource_scores")),
+    _PLUGINS + "node_resources_balanced_allocation": Target(("resource_scores",)),
+    _PLUGINS + "pod_topology_spread": Target(_SPREAD),
+    _PLUGINS + "inter_pod_affinity": Target(_AFFINITY),
+    _PLUGINS + "image_locality": Target(("image_locality",)),
+    _PLUGINS + "normalize": Target(("taint_toleration", "node_affinity")),
+    _PLUGINS + "default_preemption": Target(
+        ("victims", "preemption"),
         frozenset(
-            {"find_candidates", "select_victims", "_put_back", "_lower_priority", "_more_important"}
+            {
+                "_better",
+                "_describe",
+                "_lower_priority",
+                "_more_important",
+                "_put_back",
+                "_start",
+                "find_candidates",
+                "pick",
+                "select_victims",
+            }
         ),
+        tests=(f"{_TESTS}candidates.py", f"{_TESTS}plugins.py"),
     ),
-    "sim_arena.engine.scheduler": (
+    "sim_arena.engine.disruption_budgets": Target(
+        ("victims",), frozenset({"mark_violations"}), tests=(f"{_TESTS}disruption_budgets.py",)
+    ),
+    "sim_arena.engine.scheduler": Target(
         ("mixed", "taint_toleration", "node_ports"),
         frozenset({"find_feasible", "score_nodes", "_add", "best_node"}),
+        tests=(f"{_TESTS}sampling.py", f"{_TESTS}scores.py"),
     ),
-    "sim_arena.engine.verdicts": ((*_AFFINITY, "spread_hard"), None),
-    "sim_arena.engine.rejections": (("preemption", "mixed", "declared_features"), None),
-    "sim_arena.engine.requests": (("fit", "resource_scores"), None),
-    _COMPILER + "matching": (
+    "sim_arena.engine.verdicts": Target((*_AFFINITY, "spread_hard")),
+    "sim_arena.engine.rejections": Target(
+        ("preemption", "mixed", "declared_features"), tests=(f"{_TESTS}messages.py",)
+    ),
+    "sim_arena.engine.requests": Target(("fit", "resource_scores")),
+    _COMPILER + "matching": Target(
         ("node_affinity", "taint_toleration", "node_unschedulable", "node_name", "spread_hard"),
-        None,
+        tests=(f"{_TESTS}matching.py",),
     ),
-    _COMPILER + "selectors": ((*_AFFINITY, *_SPREAD), None),
-    _COMPILER + "terms": ((*_SPREAD, *_AFFINITY, "node_ports"), None),
+    _COMPILER + "images": Target(("image_locality",)),
+    _COMPILER + "selectors": Target((*_AFFINITY, *_SPREAD)),
+    _COMPILER + "terms": Target((*_SPREAD, *_AFFINITY, "node_ports")),
 }
 
 
@@ -120,6 +165,13 @@ def caught_by(kept: Sequence[Vector]) -> str | None:
     return None
 
 
+def failed_tests(files: Sequence[str]) -> str | None:
+    """Run tests on the engine as it is now; return which fail, or None."""
+    with redirect_stdout(io.StringIO()) as shown, redirect_stderr(shown):
+        code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *files])
+    return None if code == 0 else shown.getvalue().strip().rpartition("\n")[2] or f"code {code}"
+
+
 def selection(per_focus: int | None = None) -> dict[str, list[Vector]]:
     """So many vectors of each focus, evenly from all of them; all if no number is given."""
     found = {}
@@ -140,16 +192,31 @@ def _in_turn(lists: Sequence[Sequence[Vector]]) -> Iterator[Vector]:
         yield from (one[i] for one in lists if i < len(one))
 
 
-def _try(mutant: Mutant, kept: Sequence[Vector]) -> str | None:
-    """In a process of its own: return what caught a mutant, or None."""
+class Check(NamedTuple):
+    """What a mutant has to pass.
+
+    Attributes:
+        count: the name of the count of those that do not.
+        run: returns what was found, or None.
+        patience: seconds.
+    """
+
+    count: str
+    run: Callable[[], str | None]
+    patience: int = _MORE_PATIENCE
+
+
+def _try(mutant: Mutant | None, check: Check) -> str | None:
+    """In a process of its own: return what caught a mutant, or the engine as it is; or None."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reading)
-        signal.alarm(_PATIENCE)
+        signal.alarm(check.patience)
         try:
-            install(mutant)
-            told = caught_by(kept)
+            if mutant is not None:
+                install(mutant)
+            told = check.run()
         except BaseException as error:  # noqa: BLE001 - whatever breaks, it is caught
             told = f"{type(error).__name__}: {error}"
         os.write(writing, json.dumps(told)[:4000].encode())
@@ -175,6 +242,29 @@ def _named(module: str, functions: frozenset[str] | None) -> Iterator[tuple[str,
         yield (name if seen[name] == 1 else f"{name} ({seen[name]})"), mutant
 
 
+def _checks(
+    target: Target, chosen: dict[str, list[Vector]], every: dict[str, list[Vector]]
+) -> list[Check]:
+    """Return what a mutant has to pass, the quickest first."""
+    few = partial(caught_by, _ordered(chosen, target.focuses))
+    checks = [Check("caught", few, _PATIENCE)]
+    if target.tests:
+        checks.append(Check("caught_by_tests", partial(failed_tests, target.tests)))
+    if every:
+        checks.append(Check("caught", partial(caught_by, _ordered(every, target.focuses))))
+    return checks
+
+
+def _fate(name: str, mutant: Mutant, checks: Sequence[Check]) -> str | None:
+    """Return the name of the count that a mutant belongs to; None if it survives unexplained."""
+    first, *others = checks
+    if _try(mutant, first) is not None:
+        return first.count
+    if name in EQUIVALENT:
+        return "equivalent"
+    return next((check.count for check in others if _try(mutant, check) is not None), None)
+
+
 def main(
     only: Annotated[str, typer.Option(help="Modules whose name contains this.")] = "",
     *,
@@ -185,23 +275,22 @@ def main(
     chosen, every = selection(_PER_FOCUS), selection() if survivors else {}
     kept: dict[str, Counter[str]] = {}
     unexplained = []
-    for module, (first, functions) in TARGETS.items():
+    for module, target in TARGETS.items():
         if only not in module:
             continue
         started = time.monotonic()
-        ordered = _ordered(chosen, first)
+        checks = _checks(target, chosen, every)
+        if told := next(filter(None, (_try(None, check) for check in checks)), None):
+            raise typer.BadParameter(f"expected nothing to be found in the engine as it is: {told}")
         counts = kept[module] = Counter[str]()
-        for number, (name, mutant) in enumerate(_named(module, functions)):
+        for number, (name, mutant) in enumerate(_named(module, target.functions)):
             counts["mutants"] += 1
-            if _try(mutant, ordered) is not None:
-                counts["caught"] += 1
-            elif name in EQUIVALENT:
-                counts["equivalent"] += 1
-            elif survivors and _try(mutant, _ordered(every, first)) is not None:
-                counts["caught"] += 1
-            else:
+            found = _fate(name, mutant, checks)
+            if found is None:
                 unexplained.append(f"{module}:{number} line {mutant.line}, {name}")
                 typer.echo(f"survives: {unexplained[-1]}")
+            else:
+                counts[found] += 1
         typer.echo(f"{module}: {dict(counts)}, {time.monotonic() - started:.0f} s")
     typer.echo(f"{len(unexplained)} mutants survive without a reason")
     if not only and survivors and not unexplained:

@@ -1,0 +1,106 @@
+"""How many nodes preemption tries in a large cluster, and from which one on.
+
+Source: Kubernetes `pkg/scheduler/framework/plugins/defaultpreemption/default_preemption.go`
+(GetOffsetAndNumCandidates) and `pkg/scheduler/framework/preemption/preemption.go`
+(DryRunPreemption).
+"""
+
+import pytest
+
+from sim_arena.engine import Simulation
+from tests.engine.manifests import (
+    Json,
+    bare_pod,
+    container,
+    finished,
+    job,
+    nodes,
+    ref,
+    replica_set,
+    template,
+)
+from tests.engine.scenes import play, status
+
+HIGH = bare_pod(template(container("3"), priority=10), "high")
+
+
+def full(size: int, *budgets: Json, seed: int = 0) -> Simulation:
+    """So many nodes, each with one pod that has to go before `high` fits."""
+    events = (0, [*budgets, lows(size)]), (5, [HIGH])
+    return play(*events, nodes=nodes(size), seed=seed)
+
+
+def lows(count: int) -> Json:
+    low = template(container("3"))
+    low["metadata"]["labels"] = {"app": "low"}
+    return replica_set(low, count, "low")
+
+
+def tried(simulation: Simulation) -> list[int]:
+    """The candidates' nodes, in the order in which they were found."""
+    victims = simulation.state.victims
+    return [int(one["node"]) for one in victims if one["count"] > 0]
+
+
+def protecting() -> Json:
+    """A budget that lets none of the pods in the way go."""
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": "low", "namespace": "shop"},
+        "spec": {"maxUnavailable": 0, "selector": {"matchLabels": {"app": "low"}}},
+    }
+
+
+@pytest.mark.parametrize(("size", "enough"), [(3, 3), (99, 99), (101, 100), (130, 100)])
+def test_a_hundred_candidates_are_enough(size: int, enough: int) -> None:
+    simulation = full(size)
+    assert len(tried(simulation)) == enough
+    assert status(simulation, "high").ready == 1
+
+
+def test_in_a_large_cluster_a_tenth_is_enough() -> None:
+    assert len(tried(full(1_100))) == 110
+
+
+def test_candidates_follow_one_another_from_a_random_node_on() -> None:
+    firsts = set()
+    for seed in range(8):
+        found = tried(full(120, seed=seed))
+        assert found == [(found[0] + i) % 120 for i in range(100)]
+        firsts.add(found[0])
+    assert len(firsts) > 4
+
+
+def test_the_search_goes_on_while_every_candidate_breaks_a_budget() -> None:
+    assert len(tried(full(130, protecting()))) == 130
+
+
+def test_the_search_ends_at_the_first_candidate_that_breaks_none() -> None:
+    """All but one node are protected: it is chosen, however late the search comes to it."""
+    late = 0
+    for seed in range(12):
+        one = bare_pod(template(container("3"), nodeName="n7"), "free")
+        events = (0, [one, protecting()]), (1, [lows(129)]), (9, [HIGH])
+        simulation = play(*events, nodes=nodes(130), seed=seed)
+        assert status(simulation, "free").total == 0
+        assert status(simulation, "low").ready == 129
+        found = tried(simulation)
+        assert len(found) >= 100
+        if len(found) > 100:
+            late += 1
+            assert found[-1] == 7
+    assert late > 0
+
+
+def test_finished_pods_are_nobodys_victims() -> None:
+    """They leave their room by themselves; what is in the way is of equal priority."""
+    done = job(template(container("3"), restartPolicy="Never"), "done")
+    high = template(container("3"), priority=10)
+    events = (0, [done]), (10, [bare_pod(high, "first")]), (20, [bare_pod(high, "second")])
+    simulation = play(*events, nodes=nodes(1), lifecycles={ref("Job", "done"): finished(2)})
+    assert status(simulation, "first").ready == 1
+    assert list(status(simulation, "second").reasons) == [
+        "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: "
+        "0/1 nodes are available: 1 No preemption victims found for incoming pod."
+    ]
