@@ -63,6 +63,15 @@ def groups(dice: Dice, on: list[str], most: int, alter: Callable[[Object], None]
     return made
 
 
+def siblings(dice: Dice, on: list[str], incoming: Object) -> list[Object]:
+    """Pods already there that are just as the new one, or none."""
+    if dice.chance(0.6):
+        return []
+    metadata = {**incoming["metadata"], "name": "sibling"}
+    where = dice.several(1, 5, lambda: dice.choice(on))
+    return [{"pod": {**incoming, "metadata": metadata}, "nodes": sorted(where), "of": "p"}]
+
+
 def plain(_: Object) -> None:
     """Leave a pod as it is."""
 
@@ -379,6 +388,7 @@ def spread_hard(dice: Dice) -> Case:
     incoming["spec"]["topologySpreadConstraints"] = spread_constraints(dice, "DoNotSchedule")
     if dice.chance(0.4):
         _tainted(dice, made, incoming)
+    there += siblings(dice, names(made), incoming)
     return case(dice, made, there, incoming)
 
 
@@ -393,6 +403,7 @@ def spread_soft(dice: Dice) -> Case:
     incoming["spec"]["topologySpreadConstraints"] = constraints
     if dice.chance(0.4):
         _tainted(dice, made, incoming)
+    there += siblings(dice, names(made), incoming)
     return case(dice, made, there, incoming)
 
 
@@ -501,6 +512,7 @@ def affinity_required(dice: Dice) -> Case:
     if dice.chance(0.15) and "affinity" in incoming["spec"]:  # the first of its kind
         for terms in incoming["spec"]["affinity"].values():
             terms[REQUIRED][0]["labelSelector"] = {"matchLabels": incoming["metadata"]["labels"]}
+    there += siblings(dice, names(made), incoming)
     return case(dice, made, there, incoming)
 
 
@@ -526,6 +538,7 @@ def affinity_preferred(dice: Dice) -> Case:
     there = groups(dice, names(made), 6, add_required)
     incoming = pod(dice, "p")
     add(incoming)
+    there += siblings(dice, names(made), incoming)
     return case(dice, made, there, incoming)
 
 
