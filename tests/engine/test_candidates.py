@@ -100,7 +100,32 @@ def test_finished_pods_are_nobodys_victims() -> None:
     events = (0, [done]), (10, [bare_pod(high, "first")]), (20, [bare_pod(high, "second")])
     simulation = play(*events, nodes=nodes(1), lifecycles={ref("Job", "done"): finished(2)})
     assert status(simulation, "first").ready == 1
-    assert list(status(simulation, "second").reasons) == [
+    (message,) = status(simulation, "second").reasons
+    assert message == (
         "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: "
         "0/1 nodes are available: 1 No preemption victims found for incoming pod."
-    ]
+    )
+
+
+def later_goes(*, second_at: int, seed: int) -> bool:
+    """Say whether of two pods in the way, on a node each, the one that began later goes."""
+    first, second = (
+        bare_pod(template(container("3"), nodeName=f"n{i}"), name)
+        for i, name in enumerate(("first", "second"))
+    )
+    events = (0, [first]), (second_at, [second]), (9, [HIGH])
+    within_a_second = {"pod_startup_jitter": 900}
+    simulation = play(*events, nodes=nodes(2), seed=seed, **within_a_second)
+    began = [int(pod["started"]) for pod in simulation.state.pods[:2]]
+    gone = [status(simulation, name).total == 0 for name in ("first", "second")]
+    assert sum(gone) == 1
+    return gone[began.index(max(began))]
+
+
+def test_what_began_last_goes_first() -> None:
+    assert all(later_goes(second_at=3, seed=seed) for seed in range(12))
+
+
+def test_beginnings_within_a_second_are_the_same() -> None:
+    later = sum(later_goes(second_at=0, seed=seed) for seed in range(24))
+    assert 4 < later < 20

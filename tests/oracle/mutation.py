@@ -83,7 +83,7 @@ TARGETS: dict[str, Target] = {
         ("victims", "preemption"),
         frozenset(
             {
-                "_better",
+                "_cost",
                 "_describe",
                 "_lower_priority",
                 "_more_important",

@@ -68,14 +68,14 @@ def _priority(program: Any, state: Any, p: int) -> int:
 def find_candidates(program: Any, state: Any, p: int) -> int:
     """Try the nodes from a random one on; write candidates into `state.victims`.
 
-    What is found of the others goes into the second half of the pod's rejections.
+    `judge` must have written the verdicts. What is found of the nodes that are no candidates goes
+    into the second half of the pod's rejections.
     """
     row = state.rejections[p]
     half = row.shape[0] // 2
     nodes = program.header[0].nodes
     for i in range(half, row.shape[0]):
         row[i] = 0
-    judge(program, state, state.pods[p].template)
     potential = 0
     for n in range(nodes):
         if blames_preemptable(program, state, p, n):
@@ -210,19 +210,15 @@ def _describe(program: Any, state: Any, n: int, victims: int, place: int) -> Non
 
 
 @jit
-def _better(a: Any, b: Any) -> int:
-    """Compare candidates: 1 if `a` costs less, -1 if `b` does, 0 if neither."""
-    if a.violations != b.violations:
-        return 1 if a.violations < b.violations else -1
-    if a.highest != b.highest:
-        return 1 if a.highest < b.highest else -1
-    if a.priorities != b.priorities:
-        return 1 if a.priorities < b.priorities else -1
-    if a.count != b.count:
-        return 1 if a.count < b.count else -1
-    if a.start != b.start:
-        return 1 if a.start > b.start else -1
-    return 0
+def _cost(candidate: Any) -> Any:
+    """Return what decides between candidates, the first that differs: less is better."""
+    return (
+        candidate.violations,
+        candidate.highest,
+        candidate.priorities,
+        candidate.count,
+        -candidate.start,
+    )
 
 
 @jit
@@ -235,29 +231,21 @@ def pick(state: Any, p: int, candidates: int, wanted: Any) -> int:
         candidates: their number.
         wanted: as for `scheduler.schedule`.
     """
-    best = 0
+    least = _cost(state.victims[0])
+    for i in range(candidates):
+        cost = _cost(state.victims[i])
+        if cost < least:  # noqa: PLR1730 - Numba's min knows no tuples
+            least = cost
     ties = 0
     for i in range(candidates):
-        order = _better(state.victims[i], state.victims[best])
-        if order > 0:
-            best = i
-            ties = 1
-        elif order == 0:
+        if _cost(state.victims[i]) == least:
             ties += 1
-    if wanted is not None and _is_best(state, candidates, best, wanted):
-        return wanted
+            if wanted is not None and state.victims[i].node == wanted:
+                return wanted
     chosen = choose(state.clock[0].seed, NODE, p, ties)
     for i in range(candidates):
-        if _better(state.victims[i], state.victims[best]) == 0:
+        if _cost(state.victims[i]) == least:
             if chosen == 0:
                 return state.victims[i].node
             chosen -= 1
     return UNSET
-
-
-@rare
-def _is_best(state: Any, candidates: int, best: int, wanted: int) -> bool:
-    for i in range(candidates):
-        if state.victims[i].node == wanted:
-            return _better(state.victims[i], state.victims[best]) == 0
-    return False
