@@ -79,9 +79,12 @@ def recorded(folder: Path) -> Iterator[Recording]:
     for row in read([*sorted(folder.glob("v*.parquet")), *kept]):
         if (row["version"], row["seed"]) not in seen:
             seen.add((row["version"], row["seed"]))
-            recording = recording_of(row)
-            if not events_coincide(recording.scenario):
-                yield recording
+            yield recording_of(row)
+
+
+def comparable(recordings: Iterable[Recording]) -> Iterator[Recording]:
+    """Leave out those whose events fall together."""
+    return (found for found in recordings if not events_coincide(found.scenario))
 
 
 def events_coincide(scenario: Scenario) -> bool:
@@ -105,7 +108,9 @@ def main(arguments: list[str] | None = None) -> int:
     switches = Switches().always(chosen.more).off(chosen.less)
     seeds = range(chosen.seed, chosen.seed + chosen.count, chosen.every)
     recordings = chosen.folder / "recordings"
-    source = recorded(recordings) if chosen.recorded else play(seeds, recordings, switches)
+    source = (
+        comparable(recorded(recordings)) if chosen.recorded else play(seeds, recordings, switches)
+    )
     rows: list[Row] = []
     delays: list[Row] = []
     differing = number = left_out = 0
