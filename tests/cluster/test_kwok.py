@@ -349,7 +349,7 @@ def test_what_a_killed_process_left_is_cleaned_and_nothing_else(
 
 @pytest.mark.full  # the namespace controller tries again after a minute
 def test_a_namespace_that_is_stuck_is_told_and_its_run_shows_nothing_false(
-    prepared: Api, make_kwok: MakeSpec
+    prepared: Api, make_kwok: MakeSpec, caplog: pytest.LogCaptureFixture
 ) -> None:
     spec = make_kwok()
     step(spec)
@@ -358,6 +358,7 @@ def test_a_namespace_that_is_stuck_is_told_and_its_run_shows_nothing_false(
     release = hold(prepared, name)
     with pytest.raises(TransientError, match=rf"Namespace {name} \(.*test.sim-arena.io/stuck"):
         clean(prepared, "one", deadline_s=8)
+    assert f"waiting, for 8 s at most, until this is gone: Namespace {name}" in caplog.text
     other = make_kwok(run_id="two")
     with pytest.raises(PermanentError, match="left, which would take room"):
         verbs.simulate(other, other.trace, 0)

@@ -30,6 +30,7 @@ _COLLECTIONS = (
     "/api/v1/namespaces/{}/pods",
 )
 _LOOK_S = 0.2
+_PATIENCE_S = 5.0  # then one is told what one waits for
 _CONFLICT, _FORBIDDEN = 409, 403
 _LOG = logging.getLogger(__name__)
 
@@ -63,7 +64,8 @@ def remove(
     Raises:
         TransientError: something did not go, such as a namespace that is stuck; says why.
     """
-    deadline = time.monotonic() + deadline_s
+    began = time.monotonic()
+    told = False
     removed: dict[str, None] = {}
     while made := list(_made(api, run_id, kinds)):
         for obj in made:
@@ -71,11 +73,16 @@ def remove(
             if name not in removed:
                 _delete(api, obj)
                 removed[name] = None
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if waited > deadline_s:
             raise TransientError(
                 f"expected what the run made to go within {deadline_s:g} s, found "
                 f"{'; '.join(map(_why_there, made))}"
             )
+        if waited > _PATIENCE_S and not told:
+            told = True
+            there = "; ".join(map(_why_there, made))
+            _LOG.warning("waiting, for %g s at most, until this is gone: %s", deadline_s, there)
         time.sleep(_LOOK_S)
     return list(removed)
 
