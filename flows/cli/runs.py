@@ -1,6 +1,6 @@
 """`sim-arena runs`: what was played."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -85,6 +85,9 @@ def show(
     if len(steps) > limit:
         output.show(f"... and {len(steps) - limit} more steps; --limit shows more")
     output.warn(f"step failed: {step['error']}" for step in steps if step.get("error"))
+    output.warn(
+        f"not assessable: {why}; --cluster embedded models usage" for why in _unknown(steps)
+    )
     output.show("Files:", *(f"  {path}" for path in _files(found.path)))
 
 
@@ -358,6 +361,12 @@ def _steps(steps: Sequence["Row"]) -> Any:
         for step in steps
     ]
     return output.table(None, columns, rows)
+
+
+def _unknown(steps: Sequence["Row"]) -> Iterable[str]:
+    """Say, each reason once, why steps show neither health nor trouble."""
+    untold = [step for step in steps if step["success"] is None]
+    return dict.fromkeys(why for step in untold for why in step.get("obs_unassessable") or ())
 
 
 def _files(folder: Any) -> list[Any]:

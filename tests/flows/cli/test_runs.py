@@ -93,6 +93,17 @@ def test_failed_steps_are_told(cli):
     assert "HookError: it broke" in answer.err
 
 
+def test_why_steps_cannot_be_assessed_is_told_once(cli):
+    run = Run.create("runs", columns=COLUMNS)
+    unknown = {"obs_unassessable": ["it annotates usage"], "reward": None, "success": None}
+    for step in range(2):
+        run.append_step(row(step, **unknown))
+    run.append_step(row(2, obs_unassessable=["pods wait, which can be told"]))
+    told = cli("runs", "show").err
+    assert told.count("not assessable: it annotates usage; --cluster embedded models usage") == 1
+    assert "which can be told" not in told
+
+
 def test_a_long_run_is_cut(cli):
     run = Run.create("runs", columns=COLUMNS)
     for step in range(5):
