@@ -43,7 +43,7 @@ from tests.oracle.vectors import Vector
 _COMMAND = "python -m tests.oracle.mutation"
 # A mutant may loop for ever; one that only looks so must not pass for caught.
 _PATIENCE = 60  # seconds, on a part of the vectors (10)
-_MORE_PATIENCE = 1200  # on tests, and on all vectors (60)
+_MORE_PATIENCE = 300  # on tests, and on all vectors (60)
 _PER_FOCUS = 120
 
 _PLUGINS = "sim_arena.engine.plugins."
