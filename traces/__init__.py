@@ -35,6 +35,7 @@ from traces.generator import generate, write_demo
 from traces.manifest import ManifestEntry, load_manifest
 from traces.rules import Finding, findings
 from traces.siphash import object_hash
+from traces.timing import due_events, events_within
 from traces.workloads import containers, find_deployments, find_workload
 
 __all__ = [
@@ -52,9 +53,11 @@ __all__ = [
     "bump_mem_small",
     "containers",
     "diff",
+    "due_events",
     "dumps",
     "edit_container",
     "edit_replicas",
+    "events_within",
     "find_deployments",
     "find_workload",
     "findings",

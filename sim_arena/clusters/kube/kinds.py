@@ -7,8 +7,7 @@ from sim_arena.clusters.base import Check
 from sim_arena.clusters.kube import preflight
 from sim_arena.clusters.kube.api import Api
 from sim_arena.clusters.kube.permissions import Need
-from sim_arena.clusters.kube.window import events_within
-from traces import Trace
+from traces import Trace, events_within
 
 __all__ = ["Kind", "applicable", "permitted"]
 

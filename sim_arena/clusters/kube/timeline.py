@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from sim_arena.clusters.kube.api import Json
-from traces import Trace
+from traces import Trace, due_events
 
 __all__ = ["Step", "timeline"]
 
@@ -26,15 +26,7 @@ def timeline(trace: Trace, duration: int | None = None, speed: float = 1.0) -> l
             None keeps all.
         speed: divides the pauses, each truncated to whole seconds, as in SimKube.
     """
-    steps: list[Step] = []
-    due = 0
-    previous: int | None = None
-    for index, event in enumerate(trace["events"]):
-        start = trace["events"][0]["ts"]
-        if duration is not None and event["ts"] >= start + duration:
-            break
-        pause = max(0, event["ts"] - previous) if previous is not None else 0
-        due += int(pause / speed)
-        previous = event["ts"]
-        steps.append(Step(due, index, event["applied_objs"], event["deleted_objs"]))
-    return steps
+    return [
+        Step(due, number, event["applied_objs"], event["deleted_objs"])
+        for number, (due, event) in enumerate(due_events(trace, duration, speed))
+    ]

@@ -1,25 +1,12 @@
 """What a trace says of its workloads by the end of a window."""
 
-from collections.abc import Iterator, Mapping
-from itertools import takewhile
+from collections.abc import Mapping
 from typing import Any
 
 from sim_arena.clusters.kube.objects import WORKLOAD_KINDS
-from traces import Trace, WorkloadRef
-from traces.document import Event
+from traces import Trace, WorkloadRef, events_within
 
-__all__ = ["deletes", "events_within", "last_words"]
-
-
-def events_within(trace: Trace, duration: int) -> Iterator[Event]:
-    """Yield the events that are played.
-
-    Args:
-        trace: the trace
-        duration: events this many seconds after the first one, and later ones, are not
-    """
-    events = trace["events"]
-    return takewhile(lambda event: event["ts"] < events[0]["ts"] + duration, events)
+__all__ = ["deletes", "last_words"]
 
 
 def last_words(trace: Trace, duration: int) -> Mapping[WorkloadRef, dict[str, Any] | None]:

@@ -7,14 +7,13 @@ from sim_arena.clusters.kube.commands import Commands
 from sim_arena.clusters.kube.lease import LEASE, Lease
 from sim_arena.clusters.kube.ownership import HOME, run_of
 from sim_arena.clusters.kube.permissions import Need
-from sim_arena.clusters.kube.window import events_within
 from sim_arena.clusters.kwok.preflight import stages
 from sim_arena.clusters.simkube.settings import SimKubeSettings
 from sim_arena.clusters.simkube.simulation import lease_holder, simulations
 from sim_arena.errors import SimArenaError
 from sim_arena.nodes import parse_nodes
 from sim_arena.spec import EpisodeSpec
-from traces import Trace, find_workload, gvk, load_trace
+from traces import Trace, events_within, find_workload, gvk, load_trace
 
 __all__ = ["NEEDS", "check"]
 

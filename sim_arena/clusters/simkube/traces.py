@@ -9,7 +9,7 @@ from sim_arena.clusters.kube.ownership import prefix_of
 from sim_arena.clusters.kube.timeline import timeline
 from sim_arena.clusters.simkube.settings import SimKubeSettings
 from sim_arena.errors import PermanentError
-from traces import Trace, dumps
+from traces import Trace, dumps, events_within
 
 __all__ = ["STORE_KEY", "duration_for", "place", "shortened", "withdraw", "withdraw_all"]
 
@@ -20,9 +20,7 @@ STORE_KEY = "trace-store"
 
 def shortened(trace: Trace, duration: int) -> Trace:
     """A trace without the events after its window: the pods stay longer than the window does."""
-    start = trace["events"][0]["ts"] if trace["events"] else 0
-    events = [event for event in trace["events"] if event["ts"] < start + duration]
-    return {**trace, "events": events}
+    return {**trace, "events": [*events_within(trace, duration)]}
 
 
 def duration_for(trace: Trace, stay_s: float, speed: float) -> float:

@@ -6,7 +6,6 @@ nodes a pod may go to, what its containers ask for and use, when the trace's eve
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,7 +44,7 @@ from sim_arena.engine.program import (
     Arrays,
     Program,
 )
-from traces import Trace, TraceError, WorkloadRef, gvk
+from traces import Trace, TraceError, WorkloadRef, due_events, gvk
 from traces.arithmetic import UNSET
 
 if TYPE_CHECKING:
@@ -230,23 +229,15 @@ class _Compiler:
 
     def _timed_events(self) -> tuple[list[tuple[int, Any]], int]:
         """Return the events with their seconds in the replay, and the end of the window."""
-        events = self.trace.get("events") or []
-        if not events:
+        if not self.trace.get("events"):
             raise TraceError("expected a trace with at least one event, found none", "events")
-        speed = self.parameters.speed
-        duration = self.parameters.duration
-        stop = math.inf if duration is None else events[0]["ts"] + duration
-        timed: list[tuple[int, Any]] = []
-        now = 0
-        before = events[0]["ts"]
-        for event in events:
-            if event["ts"] >= stop:
-                break
-            now += int(max(0, event["ts"] - before) / speed)  # as SimKube: never back in time
-            before = event["ts"]
-            timed.append((now, event))
-        end = now + _AFTER_LAST_EVENT if duration is None else now + int((stop - before) / speed)
-        return timed, int(end)
+        speed, duration = self.parameters.speed, self.parameters.duration
+        timed = list(due_events(self.trace, duration, speed))
+        due, last = timed[-1]
+        if duration is None:
+            return timed, due + _AFTER_LAST_EVENT
+        rest = self.trace["events"][0]["ts"] + duration - last["ts"]
+        return timed, due + int(rest / speed)
 
     def _objects_by_workload(self, events: list[tuple[int, Any]]) -> dict[int, list[Applied]]:
         """Return for each workload how it is applied and deleted; a namespace takes all along."""
