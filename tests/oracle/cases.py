@@ -210,6 +210,10 @@ def node_ports(dice: Dice) -> Case:
     add(incoming)
     if dice.chance(0.1):
         incoming["spec"]["hostNetwork"] = True
+    if dice.chance(0.3):  # too large for some of the nodes, or for all
+        requests = {"cpu": dice.choice(["1500m", "3", "9"])}
+        incoming["spec"]["containers"][0]["resources"] = {"requests": requests}
+        incoming["spec"]["priority"] = dice.choice([0, 10])
     return case(dice, made, there, incoming)
 
 
@@ -358,11 +362,19 @@ def least_amounts(dice: Dice) -> Case:
         asked = {name: dice.choice(some) for name, some in wanted.items() if dice.chance(0.7)}
         limits = {DEVICE: asked[DEVICE]} if DEVICE in asked else {}
         template["spec"]["containers"][0]["resources"] = {"requests": asked, "limits": limits}
+        if dice.chance(0.3):
+            template["spec"]["containers"].append({"name": "d", "image": "i"})
+            template["spec"]["resources"] = {"limits": _limits(dice)}
 
     there = groups(dice, names(made), 3, add)
     incoming = pod(dice, "p")
     add(incoming)
     return case(dice, made, there, incoming)
+
+
+def _limits(dice: Dice) -> Object:
+    """Limits of a whole pod, of one resource or both, and no requests."""
+    return {name: "9m" if name == "cpu" else "9" for name in dice.some(["cpu", "memory"], 1)}
 
 
 def _tainted(dice: Dice, made: list[Object], incoming: Object) -> None:
@@ -656,11 +668,13 @@ def preemption(dice: Dice) -> Case:
 def victims(dice: Dice) -> Case:
     """Whom preemption evicts: budgets, beginnings in any order, domains that victims are in.
 
-    In the even half of the cases many nodes cost the same but for their victims' beginnings.
+    In the even half of the cases many nodes cost the same but for their victims' beginnings; in
+    some host ports are in the way.
     """
     made = nodes(dice, 2, 8, cpu=dice.choice(["2", "3"]), memory="8Gi", pods="110")
     wide = dice.chance(0.5)
     even = dice.chance(0.5)
+    ports = dice.chance(0.2)
 
     def add(template: Object) -> None:
         spec = template["spec"]
@@ -669,6 +683,8 @@ def victims(dice: Dice) -> Case:
         spec["priority"] = dice.choice([0, 10] if even else [0, 0, 0, 10, 100])
         if wide and dice.chance(0.3):
             affinity(spec, "podAntiAffinity", REQUIRED, [affinity_term(dice)])
+        if ports and dice.chance(0.6):
+            spec["containers"][0]["ports"] = [host_port(dice)]
         if dice.chance(0.1):
             template["metadata"]["labels"] = {}
 
@@ -676,6 +692,7 @@ def victims(dice: Dice) -> Case:
     if even:
         for group in there:
             group["nodes"] = names(made)
+    _keep_ports_apart(there)
     _begin(dice, there)
     incoming = pod(dice, "p", "default")
     spec = incoming["spec"]
@@ -683,6 +700,8 @@ def victims(dice: Dice) -> Case:
     spec["priority"] = 100
     if wide:
         spec["topologySpreadConstraints"] = spread_constraints(dice, "DoNotSchedule", 1)
+    if ports:
+        spec["containers"][0]["ports"] = [host_port(dice)]
     found = case(dice, made, there, incoming)
     budgets = 0 if even else dice.randint(0, 3)
     found["poddisruptionbudgets"] = [_budget(dice, f"b{n}") for n in range(budgets)]

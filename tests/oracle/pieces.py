@@ -95,7 +95,9 @@ def toleration(dice: Dice, effects: Sequence[str]) -> Object:
     """A toleration out of the taints' keys and values, or of any key."""
     made: Object = {"operator": dice.choice(["Exists", "Equal", "Equal"])}
     if made["operator"] == "Equal":
-        made |= {"key": dice.choice(["a", "b", "c"]), "value": dice.choice(["x", "y", ""])}
+        made["key"] = dice.choice(["a", "b", "c"])
+        if dice.chance(0.8):
+            made["value"] = dice.choice(["x", "y", ""])
         if dice.chance(0.3):
             del made["operator"]
     elif dice.chance(0.85):
