@@ -43,7 +43,8 @@ from tests.oracle.vectors import Vector
 _COMMAND = "python -m tests.oracle.mutation"
 # A mutant may loop for ever; one that only looks so must not pass for caught.
 _PATIENCE = 60  # seconds, on a part of the vectors (10)
-_MORE_PATIENCE = 300  # on tests, and on all vectors (60)
+_TEST_PATIENCE = 100  # on tests (10)
+_MORE_PATIENCE = 600  # on all vectors (60)
 _PER_FOCUS = 120
 
 _PLUGINS = "sim_arena.engine.plugins."
@@ -249,7 +250,7 @@ def _checks(
     few = partial(caught_by, _ordered(chosen, target.focuses))
     checks = [Check("caught", few, _PATIENCE)]
     if target.tests:
-        checks.append(Check("caught_by_tests", partial(failed_tests, target.tests)))
+        checks.append(Check("caught_by_tests", partial(failed_tests, target.tests), _TEST_PATIENCE))
     if every:
         checks.append(Check("caught", partial(caught_by, _ordered(every, target.focuses))))
     return checks
