@@ -416,7 +416,11 @@ def spread_soft(dice: Dice) -> Case:
     if dice.chance(0.4):
         _tainted(dice, made, incoming)
     there += siblings(dice, names(made), incoming)
-    return case(dice, made, there, incoming)
+    found = case(dice, made, there, incoming)
+    if dice.chance(0.3):  # by which it would spread if it had no constraints of its own
+        metadata = incoming["metadata"]
+        found["services"] = [_service(dice, "s", metadata["labels"], metadata["namespace"])]
+    return found
 
 
 def spread_default(dice: Dice) -> Case:

@@ -17,6 +17,18 @@ _NO_ROOM_FOR_LAST = (
 )
 _SELDOM = "a quick way out: what it spares has nothing to find"
 _ANY_AT_ALL = "it only matters whether the number is 0"
+_FLAG = "a flag: any number but 0 will do"
+_REFUSED = "the API server refuses what this is for"
+_SPARES_COMPILING = "`whole` is None only where a program needs nothing of what lies behind it"
+_AGAIN = "the node is asked once more, and says the same"
+_NOT_READ = "nobody reads it without terms of required affinity"
+_MORE_LOGS = "more numbers than anybody looks up"
+_SCHEDULER = "scheduler"
+_REJECTIONS = "rejections"
+_REQUESTS = "requests"
+_MATCHING = "compiler.matching"
+_SELECTORS = "compiler.selectors"
+_TERMS = "compiler.terms"
 
 EQUIVALENT: dict[str, str] = {
     f"{_FIT}.could_fit: wanted > 0 and wanted > program.node_extended[n, r] -> "
@@ -72,6 +84,53 @@ EQUIVALENT: dict[str, str] = {
     f"{_AFFINITY}.has_scores: False -> True": _SELDOM,
     f"{_AFFINITY}.score: if term.kind == PREFERRED or term.kind == REQUIRED_AFFINITY: -> "
     "if True:": "the nodes near an anti-affinity that rejects the pod are not scored",
+    f"{_SCHEDULER}.find_feasible: False -> True": _AGAIN,
+    f"{_SCHEDULER}.find_feasible: if whole is not None: -> if True:": _SPARES_COMPILING,
+    f"{_SCHEDULER}.find_feasible: if judged: -> if True:": "without terms all verdicts are good",
+    f"{_SCHEDULER}.find_feasible: record.end_ports > record.first_ports -> "
+    "record.end_ports >= record.first_ports": _AGAIN,
+    **{f"{_REJECTIONS}.count_rejection: 1 -> 2 ({n})": _FLAG for n in (4, 5, 8, 9, 10)},
+    f"{_REQUESTS}.sum_of_containers: if kind == SIDECAR: -> if True:": (
+        "regular containers come last, and their sum is never more than that of all that run"
+    ),
+    f"{_REQUESTS}.pod_level_request: request != UNSET or not template.pod_limited -> "
+    "request != UNSET": "without limits of the whole pod the same sum is found",
+    f"{_MATCHING}.named_nodes: field.get('values') or () -> field.get('values')": _REFUSED,
+    f"{_MATCHING}.named_nodes: field.get('key') == 'metadata.name' and "
+    "field.get('operator') == 'In' -> field.get('operator') == 'In'": (
+        "metadata.name is the only field"
+    ),
+    f"{_MATCHING}._covers: bool(toleration.get('key')) and str(toleration.get('value') or '') == "
+    "taint.value -> str(toleration.get('value') or '') == taint.value": _REFUSED,
+    f"{_MATCHING}._required_terms: required.get('nodeSelectorTerms') or () -> "
+    "required.get('nodeSelectorTerms')": _REFUSED,
+    f"{_MATCHING}._matches: expression.get('values') or () -> expression.get('values')": _REFUSED,
+    f"{_MATCHING}._compares: values[0] if values else '' -> values[0] if True else ''": _REFUSED,
+    f"{_MATCHING}._compares: operator == 'Lt' and have < bound -> have < bound": (
+        "there is no other operator"
+    ),
+    f"{_SELECTORS}.affinity_selector: if requirements is not None: -> if True:": _REFUSED,
+    f"{_SELECTORS}._holds: operator == 'DoesNotExist' and value is None -> value is None": (
+        "there is no other operator"
+    ),
+    f"{_TERMS}.share_areas: row['areas'] and row['matches'] != UNSET -> "
+    "row['areas'] or row['matches'] != UNSET": _SELDOM,
+    f"{_TERMS}.share_areas: row['areas'] and row['matches'] != UNSET -> "
+    "row['matches'] != UNSET": _SELDOM,
+    f"{_TERMS}.share_areas: row['areas'] and row['matches'] != UNSET -> row['areas']": _SELDOM,
+    f"{_TERMS}.logs: len(self.nodes) + 2 if self.rows else 0 -> "
+    "len(self.nodes) + 2 if True else 0": _MORE_LOGS,
+    f"{_TERMS}.logs: 2 -> 3": _MORE_LOGS,
+    f"{_TERMS}.logs: 0 -> 1": _MORE_LOGS,
+    f"{_TERMS}._add: 0 -> 1": _NOT_READ,
+    f"{_TERMS}._add: 0 -> 1 (2)": "all nodes get it alike",
+    f"{_TERMS}._add: 0 -> 1 (3)": "nobody reads a required term's weight",
+    f"{_TERMS}._add: 0 -> 1 (4)": "nobody reads a required term's weight",
+    f"{_TERMS}._add: if selectors: -> if True:": _NOT_READ,
+    f"{_TERMS}._match_row: if key not in self._match_rows: -> if True:": "the same row once more",
+    f"{_TERMS}._variants_row: if variants not in self._match_rows: -> if True:": (
+        "the same row once more"
+    ),
     "plugins.normalize.default_normalize: 0 -> 1": "if the largest is 0, all are 0 either way",
     f"{_PREEMPTION}.find_candidates: if potential == 0: -> if False:": _SELDOM,
     f"{_PREEMPTION}.find_candidates: 1 -> 2 (2)": _ANY_AT_ALL,

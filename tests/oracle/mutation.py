@@ -107,7 +107,10 @@ TARGETS: dict[str, Target] = {
     ),
     "sim_arena.engine.verdicts": Target((*_AFFINITY, "spread_hard")),
     "sim_arena.engine.rejections": Target(
-        ("preemption", "mixed", "declared_features"), tests=(f"{_TESTS}messages.py",)
+        ("preemption", "mixed", "declared_features"),
+        tests=tuple(
+            f"{_TESTS}{name}.py" for name in ("messages", "queue", "daemon_sets", "volumes")
+        ),
     ),
     "sim_arena.engine.requests": Target(("fit", "resource_scores")),
     _COMPILER + "matching": Target(
@@ -116,7 +119,10 @@ TARGETS: dict[str, Target] = {
     ),
     _COMPILER + "images": Target(("image_locality",)),
     _COMPILER + "selectors": Target((*_AFFINITY, *_SPREAD)),
-    _COMPILER + "terms": Target((*_SPREAD, *_AFFINITY, "node_ports")),
+    _COMPILER + "terms": Target(
+        (*_SPREAD, *_AFFINITY, "node_ports"),
+        tests=(f"{_TESTS}plugins.py", f"{_TESTS}limit_ranges.py", f"{_TESTS}scores.py"),
+    ),
 }
 
 

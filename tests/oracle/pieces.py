@@ -132,6 +132,10 @@ def _label_expression(dice: Dice) -> Object:
     return made
 
 
+# Also the most that 64 bits hold; the API server wants a label's value, which has no sign.
+_BOUNDS = ("3", "4", "5", "9", "007", str((1 << 63) - 1))
+
+
 def node_expression(dice: Dice) -> Object:
     """An expression over the nodes' labels, comparisons of numbers included."""
     operator = dice.choice(["In", "In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"])
@@ -139,7 +143,7 @@ def node_expression(dice: Dice) -> Object:
         return {
             "key": dice.choice(["gen", "gen", "disk"]),
             "operator": operator,
-            "values": [dice.choice(["3", "4", "5", "9", "007", "9223372036854775807"])],
+            "values": [dice.choice(_BOUNDS)],
         }
     made: Object = {"key": dice.choice(["disk", ZONE, "gen", "rack"]), "operator": operator}
     if operator in ("In", "NotIn"):

@@ -40,7 +40,7 @@ __all__ = [
 Object = Mapping[str, Any]
 
 
-_NUMBER = re.compile(r"[+-]?[0-9]+")
+_DIGITS = re.compile(r"[0-9]+")
 _KEEPING = ("NoSchedule", "NoExecute")
 _PRESSURE = Taint("node.kubernetes.io/memory-pressure", "", "NoSchedule")
 _CORDON = Taint("node.kubernetes.io/unschedulable", "", "NoSchedule")
@@ -242,7 +242,7 @@ def _matches(expression: Object, labels: Mapping[str, str]) -> bool:
 
 
 def _compares(operator: str | None, value: str | None, values: Sequence[str]) -> bool:
-    have, bound = _int64(value or ""), _int64(values[0] if values else "")
+    have, bound = _number(value or ""), _number(values[0] if values else "")
     if have is None or bound is None:
         return False
     if operator == "Gt":
@@ -250,9 +250,12 @@ def _compares(operator: str | None, value: str | None, values: Sequence[str]) ->
     return operator == "Lt" and have < bound
 
 
-def _int64(text: str) -> int | None:
-    """Read a number as Go's strconv.ParseInt does: digits only, of 64 bits; None if it is none."""
-    if not _NUMBER.fullmatch(text):
+def _number(text: str) -> int | None:
+    """Read a label's value as Go's strconv.ParseInt does: digits, of 64 bits; None if it is none.
+
+    Labels begin with a letter or a digit: there are no signs.
+    """
+    if not _DIGITS.fullmatch(text):
         return None
     number = int(text)
-    return number if -(1 << 63) <= number < 1 << 63 else None
+    return number if number < 1 << 63 else None
