@@ -28,7 +28,8 @@ from results.errors import ResultsError, ResultsNotice
 from results.loading import load_episodes, load_steps, open_result, parquet_files
 from results.run import Run, RunInfo, find_run, list_runs, new_run_id, read_steps
 from results.store import Store, store_at
-from results.summary import Figures, Summary, Tally, summarise
+from results.summary import Summary, Tally, summarise
+from results.sums import Figures
 from results.sweep import Sweep
 from results.versions import SCHEMA_VERSION, UPGRADES, Upgrade
 

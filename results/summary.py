@@ -1,15 +1,14 @@
 """`summary.json`: a run in figures, whole, by policy and by trace."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from statistics import fmean, median
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict
 
+from results.sums import Figures, Sums, figures_by, total
 from results.words import many
 
 __all__ = [
-    "Figures",
     "StepError",
-    "StepsToSuccess",
     "Summary",
     "Tally",
     "summarise",
@@ -17,34 +16,6 @@ __all__ = [
 ]
 
 _NAMED = 3  # episodes of an error
-
-
-class StepsToSuccess(TypedDict):
-    """How many steps the successful episodes took, the one that saw the success included."""
-
-    min: int
-    median: float
-    mean: float
-    max: int
-
-
-class Figures(TypedDict):
-    """The figures of some episodes. None where there is nothing to compute a figure from.
-
-    `mean_reward` is the mean over the steps that have a reward, None also where the episodes have
-    different rewards: no mean of those says anything; `errors` counts the episodes that an error
-    ended, `unassessable` those of which nobody can say whether they succeeded, `success_rate` is
-    the share of the others that did.
-    """
-
-    episodes: int
-    steps: int
-    successes: int
-    unassessable: int
-    errors: int
-    success_rate: float | None
-    mean_reward: float | None
-    steps_to_success: StepsToSuccess | None
 
 
 class StepError(TypedDict):
@@ -115,6 +86,20 @@ class _Episode:
         last = self._last
         return False if last["error"] is not None else last["success"]
 
+    def sums(self) -> Sums:
+        """Return its sums."""
+        rewards = [row["reward"] for row in self.steps.values() if row["reward"] is not None]
+        count = len(self.steps)
+        return Sums(
+            episodes=1,
+            unassessable=int(self.success is None),
+            steps=count,
+            errors=int(self.error is not None),
+            rewards=sum(rewards),
+            rewarded=len(rewards),
+            took=Counter([count] if self.success else []),
+        )
+
     @property
     def _last(self) -> dict[str, Any]:
         return next(reversed(self.steps.values()))
@@ -134,38 +119,17 @@ class Tally:
 
     def summary(self) -> Summary:
         """Return the figures of the rows so far."""
-        episodes = list(self._episodes.values())
+        groups: dict[tuple[str, str], Sums] = {}
+        for one in self._episodes.values():
+            groups.setdefault((one.policy, one.trace), Sums()).add(one.sums())
         return {
-            **_figures(episodes),
-            "by_policy": _grouped(episodes, lambda one: one.policy),
-            "by_trace": _grouped(episodes, lambda one: one.trace),
-            "error_list": [error for one in episodes if (error := one.error) is not None],
+            **total(groups),
+            "by_policy": figures_by(groups, lambda key: key[0]),
+            "by_trace": figures_by(groups, lambda key: key[1]),
+            "error_list": [
+                error for one in self._episodes.values() if (error := one.error) is not None
+            ],
         }
-
-
-def _grouped(episodes: Iterable[_Episode], name: Callable[[_Episode], str]) -> dict[str, Figures]:
-    groups: dict[str, list[_Episode]] = {}
-    for one in episodes:
-        groups.setdefault(name(one), []).append(one)
-    return {key: _figures(groups[key]) for key in sorted(groups)}
-
-
-def _figures(episodes: Sequence[_Episode]) -> Figures:
-    rows = [row for one in episodes for row in one.steps.values()]
-    rewards = [row["reward"] for row in rows if row["reward"] is not None]
-    took = [len(one.steps) for one in episodes if one.success]
-    unassessable = sum(one.success is None for one in episodes)
-    assessed = len(episodes) - unassessable
-    return {
-        "episodes": len(episodes),
-        "steps": len(rows),
-        "successes": len(took),
-        "unassessable": unassessable,
-        "errors": sum(one.error is not None for one in episodes),
-        "success_rate": len(took) / assessed if assessed else None,
-        "mean_reward": fmean(rewards) if rewards else None,
-        "steps_to_success": _spread(took),
-    }
 
 
 def summarise(rows: Iterable[Mapping[str, Any]]) -> Summary:
@@ -174,9 +138,3 @@ def summarise(rows: Iterable[Mapping[str, Any]]) -> Summary:
     for row in rows:
         tally.add(row)
     return tally.summary()
-
-
-def _spread(took: list[int]) -> StepsToSuccess | None:
-    if not took:
-        return None
-    return {"min": min(took), "median": float(median(took)), "mean": fmean(took), "max": max(took)}
