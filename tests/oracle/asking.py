@@ -16,7 +16,7 @@ from traces.arithmetic import UNSET
 
 __all__ = ["ask"]
 
-_LEFT_OVER = 1_234_567  # in the lanes: a cycle finds there what the one before has left
+_LEFT_OVER = -1_234_567  # in the lanes: a cycle finds there what the one before has left
 _reset = interpreted(loop.reset_run)
 _count_on_node = interpreted(count_on_node)
 

@@ -131,6 +131,7 @@ EQUIVALENT: dict[str, str] = {
     f"{_TERMS}._variants_row: if variants not in self._match_rows: -> if True:": (
         "the same row once more"
     ),
+    f"{_AFFINITY}.normalize: 0 -> 1 (2)": "of one node alone the score is the least, which gives 0",
     "plugins.normalize.default_normalize: 0 -> 1": "if the largest is 0, all are 0 either way",
     f"{_PREEMPTION}.find_candidates: if potential == 0: -> if False:": _SELDOM,
     f"{_PREEMPTION}.find_candidates: 1 -> 2 (2)": _ANY_AT_ALL,
