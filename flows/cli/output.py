@@ -15,6 +15,7 @@ __all__ = [
     "console",
     "counted",
     "duration",
+    "moment",
     "number",
     "print_json",
     "printable",
@@ -108,6 +109,11 @@ def number(value: float | None, digits: int = 3) -> str:
 def seconds(value: float) -> int | float:
     """Return seconds as an int where they are whole, as 20 and not 20.0."""
     return int(value) if float(value).is_integer() else value
+
+
+def moment(value: str | None) -> str:
+    """Return a moment, kept in ISO's form and UTC, as people read it: 2026-05-04 17:20:03."""
+    return UNKNOWN if value is None else value[:19].replace("T", " ")
 
 
 def duration(value: float | None) -> str:

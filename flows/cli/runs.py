@@ -80,7 +80,7 @@ def show(
             }
         )
         return
-    output.show(f"Run {found.id}, {state}, started {found.started_at[:19].replace('T', ' ')} UTC")
+    output.show(f"Run {found.id}, {state}, started {output.moment(found.started_at)} UTC")
     output.show(figures_table(summary, by=("policy", "trace")), _steps(steps[:limit]))
     if len(steps) > limit:
         output.show(f"... and {len(steps) - limit} more steps; --limit shows more")
@@ -296,7 +296,7 @@ def _show_sweep(sweep: "Sweep", *, json: bool) -> None:
         damaged = list(sweep.damaged())
         output.print_json({**head, **started, "summary": figures, "damaged": damaged})
         return
-    when = sweep.started_at[:19].replace("T", " ")
+    when = output.moment(sweep.started_at)
     if state == "unfinished":
         state += f": {figures['episodes']:,} of {_planned(sweep)} episodes"
     output.show(f"Sweep {sweep.id}, {state}, started {when} UTC", figures_table(figures))
@@ -324,7 +324,7 @@ def _list_row(info: "RunInfo") -> Sequence[str]:
     summary = info.summary or {}
     return (
         info.id,
-        (info.started_at or output.UNKNOWN)[:19].replace("T", " "),
+        output.moment(info.started_at),
         info.state,
         output.number(summary.get("episodes")),
         output.number(summary.get("steps")),
