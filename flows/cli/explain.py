@@ -52,6 +52,7 @@ def _document(explanation: "Explanation", victims: Sequence[str]) -> dict[str, A
     from sim_arena.engine.explain import WEIGHTS
 
     return {
+        "held": explanation.held,
         "on": explanation.on,
         "chosen": explanation.chosen,
         "nominated": explanation.nominated,
@@ -102,6 +103,8 @@ def print_explanation(document: dict[str, Any] | None, name: str) -> None:
             output.show(f"Preemption on {node['name']} would evict {_evicted(node)}.")
     if document["nominated"]:
         output.show(f"Preemption would choose {document['nominated']}.")
+    if document["held"]:
+        output.show("It is kept out of the scheduler's queue. If it came into it:")
     output.show(_verdict(document, len(scored)))
 
 

@@ -395,6 +395,8 @@ class Explanation:
     """What the scheduler thinks of one pod at one moment.
 
     Attributes:
+        held: whether it does not come into the scheduler's queue: it has scheduling gates, another
+            scheduler, or a claim for devices that is missing. What follows holds if it did.
         nodes: in the scheduler's order.
         on: the node that it is on, or None.
         chosen: the node that it would take now, or None.
@@ -402,6 +404,7 @@ class Explanation:
         message: of the condition PodScheduled if it takes none.
     """
 
+    held: bool
     nodes: tuple[NodeExplanation, ...]
     on: str | None
     chosen: str | None
@@ -489,6 +492,7 @@ def read(
     chosen = int(found.chosen)
     text = None if chosen != UNSET else _message(program, opinions, template)
     return Explanation(
+        held=bool(record["gated"] or record["ignored"]),
         nodes=nodes,
         on=None,
         chosen=_name(program, chosen),

@@ -581,11 +581,16 @@ def image_locality(dice: Dice) -> Case:
     return case(dice, made, [], incoming)
 
 
-def resource_claims(dice: Dice) -> Case:
-    """Pods that name a claim for devices, which nobody has made."""
+def held(dice: Dice) -> Case:
+    """Pods that do not come into the queue: gates, and claims for devices that nobody has made."""
     made = nodes(dice, 1, 4)
     incoming = pod(dice, "p")
-    incoming["spec"]["resourceClaims"] = [{"name": "r", "resourceClaimName": dice.choice("ab")}]
+    if dice.chance(0.5):
+        kind = dice.choice(["resourceClaimName", "resourceClaimTemplateName"])
+        incoming["spec"]["resourceClaims"] = [{"name": "r", kind: dice.choice("ab")}]
+    if dice.chance(0.5):
+        gates = dice.some(["example.com/quota", "example.com/volume"], 1)
+        incoming["spec"]["schedulingGates"] = [{"name": name} for name in gates]
     if dice.chance(0.3):
         incoming["spec"]["nodeSelector"] = {"disk": "ssd"}
     return case(dice, made, [], incoming)
@@ -811,7 +816,7 @@ COUNTS: dict[Callable[[Dice], Case], int] = {
     affinity_preferred: 2200,
     image_locality: 800,
     volume_claims: 100,
-    resource_claims: 60,
+    held: 200,
     declared_features: 250,
     preemption: 1000,
     victims: 1200,

@@ -36,6 +36,7 @@ class Tally:
         scores: score plugin to (node, raw and normalised score) compared.
         deciding: score plugin to cases in which it does not give all nodes the same.
         cases: how many were compared.
+        held: of them, pods that do not come into the queue.
         messages: cases whose whole message was compared.
         choices: cases whose chosen node was compared.
         victims: nodes whose preemption was compared.
@@ -47,6 +48,7 @@ class Tally:
     scores: Counter[str] = field(default_factory=Counter)
     deciding: Counter[str] = field(default_factory=Counter)
     cases: int = 0
+    held: int = 0
     messages: int = 0
     choices: int = 0
     victims: int = 0
@@ -60,7 +62,7 @@ class Tally:
         """Add what was counted elsewhere, as `plain` gave it."""
         for name in ("verdicts", "rejections", "scores", "deciding"):
             getattr(self, name).update(counts[name])
-        for name in ("cases", "messages", "choices", "victims", "nominations"):
+        for name in ("cases", "held", "messages", "choices", "victims", "nominations"):
             setattr(self, name, getattr(self, name) + counts[name])
 
 
@@ -70,6 +72,12 @@ def differences(vector: Vector, scene: Scene, found: Explanation, tally: Tally) 
     tally.cases += 1
     if [node.name for node in found.nodes] != answer["nodes"]:
         yield f"the nodes' order: {[node.name for node in found.nodes]}, real {answer['nodes']}"
+        return
+    held = "preenqueue" in answer
+    if found.held != held and "nodeName" not in vector.case["pod"]["spec"]:
+        yield f"held: {found.held}, real {answer.get('preenqueue')}"
+    if held:
+        tally.held += 1
         return
     yield from _prefilters(answer, found)
     for name in FILTERS:

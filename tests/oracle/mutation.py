@@ -37,7 +37,6 @@ import typer
 from tests.oracle import vectors
 from tests.oracle.equivalent import EQUIVALENT
 from tests.oracle.mutants import RESULT, Mutant, mutants
-from tests.oracle.unmodelled import unmodelled
 from tests.oracle.vectors import Vector
 
 _COMMAND = "python -m tests.oracle.mutation"
@@ -181,11 +180,10 @@ def failed_tests(files: Sequence[str]) -> str | None:
 
 def selection(per_focus: int | None = None) -> dict[str, list[Vector]]:
     """So many vectors of each focus, evenly from all of them; all if no number is given."""
-    found = {}
-    for focus, count in vectors.counts().items():
-        step = 1 if per_focus is None else max(1, count // per_focus)
-        found[focus] = [v for v in vectors.read(focus, step) if unmodelled(v.answer) is None]
-    return found
+    return {
+        focus: [*vectors.read(focus, 1 if per_focus is None else max(1, count // per_focus))]
+        for focus, count in vectors.counts().items()
+    }
 
 
 def _ordered(chosen: dict[str, list[Vector]], first: Sequence[str]) -> list[Vector]:

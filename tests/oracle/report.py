@@ -13,7 +13,6 @@ from tests.oracle.asking import ask
 from tests.oracle.compare import Tally, differences
 from tests.oracle.mutants import RESULT
 from tests.oracle.programs import scene
-from tests.oracle.unmodelled import UNMODELLED, unmodelled
 
 __all__ = ["section"]
 
@@ -24,7 +23,8 @@ _TEXT = """\
 kube-scheduler {kubernetes} itself, linked into a Go program, and their answers are kept
 (`{command}`; `make oracle` makes them anew). `make test` puts each case to the engine's plugins:
 every verdict with its words, every score before and after normalisation, the weighted sums, the
-chosen node, the whole message of a pod that fits nowhere, and whom preemption would evict.
+chosen node, the whole message of a pod that fits nowhere, whom preemption would evict on each
+node, how many of these a PodDisruptionBudget protects, and the node that preemption chooses.
 
 **{equal:,} of {cases:,} cases are equal in everything.**
 
@@ -32,8 +32,9 @@ chosen node, the whole message of a pod that fits nowhere, and whom preemption w
 |---|---:|---:|---:|---:|
 {plugins}
 
-Beside that: {choices:,} chosen nodes, {messages:,} messages, victims on {victims:,} nodes.
-{missing}
+Beside that: {choices:,} chosen nodes, {messages:,} messages, victims on {victims:,} nodes,
+{nominations:,} choices of preemption, and {held:,} pods that do not come into the queue.
+
 A score decides a case where it does not give all feasible nodes the same.
 """
 
@@ -60,7 +61,7 @@ finished pods; what of preemption and of the search is about these, other tests 
 
 def section() -> str:
     """Compare all vectors, and put the counts into words."""
-    tally, missing, wrong = _compared()
+    tally, wrong = _compared()
     text = _TEXT.format(
         vectors=vectors.count(),
         kubernetes=vectors.metadata()["kubernetes"],
@@ -71,28 +72,22 @@ def section() -> str:
         choices=tally.choices,
         messages=tally.messages,
         victims=tally.victims,
-        missing="\n".join(_missing(missing)),
+        nominations=tally.nominations,
+        held=tally.held,
     )
     if RESULT.exists():
         text += _mutation(json.loads(RESULT.read_text(encoding="utf-8")))
     return text
 
 
-def _compared() -> tuple[Tally, Counter[str], int]:
+def _compared() -> tuple[Tally, int]:
     tally = Tally()
-    missing: Counter[str] = Counter()
     wrong = 0
     for focus in vectors.focuses():
-        asked = []
         for vector in vectors.read(focus):
-            if plugin := unmodelled(vector.answer):
-                missing[plugin] += 1
-            else:
-                asked.append(vector)
-        for vector in asked:
             made = scene(vector.case)
             wrong += bool(list(differences(vector, made, ask(made), tally)))
-    return tally, missing, wrong
+    return tally, wrong
 
 
 def _plugins(tally: Tally) -> Iterator[str]:
@@ -105,15 +100,6 @@ def _plugins(tally: Tally) -> Iterator[str]:
         )
         cells = " | ".join("-" if count is None else f"{count:,}" for count in columns)
         yield f"| {name} | {cells} |"
-
-
-def _missing(missing: Counter[str]) -> Iterator[str]:
-    if missing:
-        yield "Not put to the engine, because it does not model what they are about:\n"
-    for name, count in missing.items():
-        yield f"- {name}, {count} cases: {UNMODELLED[name]}"
-    if missing:
-        yield ""
 
 
 def _mutation(document: dict[str, Any]) -> str:

@@ -28,6 +28,8 @@ type Scores struct {
 type Answer struct {
 	// Nodes in the order of the scheduler's list.
 	Nodes []string `json:"nodes"`
+	// PreEnqueue: plugin to status, where it keeps the pod out of the queue. Then nothing follows.
+	PreEnqueue map[string]Verdict `json:"preenqueue,omitempty"`
 	// PreFilter: plugin to status, where it is not a plain success.
 	PreFilter map[string]Verdict `json:"prefilter"`
 	// Filters: plugin to node to verdict; what is absent passes.
@@ -67,7 +69,11 @@ func (s *scheduler) evaluate(ctx context.Context, c *Case) (*Answer, error) {
 		return nil, err
 	}
 	answer := &Answer{
-		Nodes: names(nodes), PreFilter: map[string]Verdict{}, Filters: map[string]map[string]Verdict{},
+		Nodes: names(nodes), PreEnqueue: s.preEnqueue(ctx, made.pod), PreFilter: map[string]Verdict{},
+		Filters: map[string]map[string]Verdict{},
+	}
+	if len(answer.PreEnqueue) > 0 {
+		return answer, nil
 	}
 	state := framework.NewCycleState()
 	usable := s.preFilter(ctx, state, made.pod, nodes, answer)
@@ -96,6 +102,19 @@ func names(nodes []fwk.NodeInfo) []string {
 		out[i] = node.Node().Name
 	}
 	return out
+}
+
+// preEnqueue runs every plugin's PreEnqueue and returns what keeps the pod out of the queue.
+func (s *scheduler) preEnqueue(ctx context.Context, pod *v1.Pod) map[string]Verdict {
+	held := map[string]Verdict{}
+	for _, name := range s.order {
+		if plugin, ok := s.plugins[name].(fwk.PreEnqueuePlugin); ok {
+			if status := plugin.PreEnqueue(ctx, pod); !status.IsSuccess() {
+				held[name] = verdictOf(status)
+			}
+		}
+	}
+	return held
 }
 
 // preFilter runs every plugin's PreFilter and returns the nodes that they leave.
