@@ -5,9 +5,12 @@ Source: Kubernetes `pkg/scheduler/framework/plugins/defaultpreemption/default_pr
 (DryRunPreemption).
 """
 
+import numpy as np
 import pytest
 
 from sim_arena.engine import Simulation
+from sim_arena.engine.jit import interpreted
+from sim_arena.engine.plugins.default_preemption import pick
 from tests.engine.manifests import (
     Json,
     bare_pod,
@@ -19,7 +22,7 @@ from tests.engine.manifests import (
     replica_set,
     template,
 )
-from tests.engine.scenes import play, status
+from tests.engine.scenes import alive, play, status
 
 HIGH = bare_pod(template(container("3"), priority=10), "high")
 
@@ -129,3 +132,26 @@ def test_what_began_last_goes_first() -> None:
 def test_beginnings_within_a_second_are_the_same() -> None:
     later = sum(later_goes(second_at=0, seed=seed) for seed in range(24))
     assert 4 < later < 20
+
+
+def test_equal_candidates_are_chosen_by_the_seed() -> None:
+    assert {node_of_high(full(3, seed=seed)) for seed in range(16)} == {0, 1, 2}
+
+
+def node_of_high(simulation: Simulation) -> int:
+    """Return the node on which room was made."""
+    high = simulation.program.index(ref("Pod", "high"))
+    return next(int(pod["node"]) for pod in alive(simulation) if pod["workload"] == high)
+
+
+def test_a_node_that_really_was_chosen_is_taken_if_it_is_one_of_the_best() -> None:
+    state = full(3).state
+    victims = state.victims.view(np.recarray)
+    seen = state._replace(victims=victims, clock=state.clock.view(np.recarray))
+    choose = interpreted(pick)
+    assert [choose(seen, 0, 3, node) for node in range(3)] == [0, 1, 2]
+    dearer = int(victims[1].node)
+    victims[1].count += 1
+    others = {0, 1, 2} - {dearer}
+    assert choose(seen, 0, 3, dearer) in others
+    assert {choose(seen, 0, 3, node) for node in others} == others

@@ -141,6 +141,9 @@ EQUIVALENT: dict[str, str] = {
         "of pods that began in the same second any may be the first: Kubernetes' sort is not stable"
     ),
     f"{_PREEMPTION}._describe: 0 -> 1 (4)": "every candidate's sum is one more",
+    f"{_PREEMPTION}.pick: cost < least -> cost <= least": "of equals any gives the least cost",
+    f"{_PREEMPTION}.pick: wanted is not None and state.victims[i].node == wanted -> "
+    "state.victims[i].node == wanted": _SPARES_COMPILING,
     f"{_PREEMPTION}._more_important: _priority(program, state, a) > _priority(program, state, b) "
     "-> _priority(program, state, a) >= _priority(program, state, b)": "they are not equal there",
 }

@@ -94,7 +94,7 @@ TARGETS: dict[str, Target] = {
                 "select_victims",
             }
         ),
-        tests=(f"{_TESTS}candidates.py", f"{_TESTS}plugins.py"),
+        tests=tuple(f"{_TESTS}{one}.py" for one in ("candidates", "plugins", "disruption_budgets")),
     ),
     "sim_arena.engine.disruption_budgets": Target(
         ("victims",), frozenset({"mark_violations"}), tests=(f"{_TESTS}disruption_budgets.py",)

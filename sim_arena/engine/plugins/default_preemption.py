@@ -193,6 +193,7 @@ def _more_important(program: Any, state: Any, a: int, b: int) -> bool:
 
 @jit
 def _describe(program: Any, state: Any, n: int, victims: int, place: int) -> None:
+    """Note what a candidate costs; its victims stand in order, the most important first."""
     candidate = state.victims[place]
     candidate.node = n
     candidate.count = victims
@@ -202,10 +203,7 @@ def _describe(program: Any, state: Any, n: int, victims: int, place: int) -> Non
     total = 0
     for i in range(victims):
         candidate.violations += state.lists[i].spared
-        priority = _priority(program, state, state.lists[i].chosen)
-        total += priority + _SUM_OFFSET
-        if priority == candidate.highest:
-            candidate.start = min(candidate.start, _start(state, state.lists[i].chosen))
+        total += _priority(program, state, state.lists[i].chosen) + _SUM_OFFSET
     candidate.priorities = total
 
 
