@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["RESULT", "Mutant", "mutants", "source_of"]
+__all__ = ["Mutant", "mutants", "source_of"]
 
-RESULT = Path(__file__).parent / "mutation.json"
-"""The latest result of the mutation check."""
 _ROOT = Path(__file__).parents[2]
 _COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE,

@@ -3,7 +3,6 @@
 `python -m tests.fidelity.report` writes that page; it takes this part from here.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from tests.oracle import vectors
 from tests.oracle.asking import ask
 from tests.oracle.compare import Tally, differences
-from tests.oracle.mutants import RESULT
+from tests.oracle.mutation_counts import is_current, kept
 from tests.oracle.programs import scene
 
 __all__ = ["section"]
@@ -75,8 +74,8 @@ def section() -> str:
         nominations=tally.nominations,
         held=tally.held,
     )
-    if RESULT.exists():
-        text += _mutation(json.loads(RESULT.read_text(encoding="utf-8")))
+    if found := kept():
+        text += _mutation(found)
     return text
 
 
@@ -102,13 +101,15 @@ def _plugins(tally: Tally) -> Iterator[str]:
         yield f"| {name} | {cells} |"
 
 
-def _mutation(document: dict[str, Any]) -> str:
+def _mutation(found: dict[str, dict[str, Any]]) -> str:
     total: Counter[str] = Counter()
     rows = []
-    for module, counts in document["modules"].items():
-        total.update(counts)
-        cells = " | ".join(str(counts.get(name, 0)) for name in _COUNTS)
-        rows.append(f"| `{module.removeprefix('sim_arena.engine.')}` | {cells} |")
+    for module, counts in found.items():
+        numbers = {name: int(counts.get(name, 0)) for name in _COUNTS}
+        total.update(numbers)
+        name = f"`{module.removeprefix('sim_arena.engine.')}`"
+        name += "" if is_current(module) else " (changed since)"
+        rows.append(f"| {name} | {' | '.join(map(str, numbers.values()))} |")
     return _MUTATION.format(
         mutants=total["mutants"],
         caught=total["caught"],
