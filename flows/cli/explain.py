@@ -49,7 +49,7 @@ def explained(simulation: "Simulation", ref: "WorkloadRef") -> dict[str, Any] | 
 
 
 def _document(explanation: "Explanation", victims: Sequence[str]) -> dict[str, Any]:
-    from sim_arena.engine.explain import WEIGHTS
+    from sim_arena.engine.opinions import WEIGHTS
 
     return {
         "held": explanation.held,

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from sim_arena.engine import explain, loop
-from sim_arena.engine.explain import Explanation, Opinions
+from sim_arena.engine import explain, loop, opinions
+from sim_arena.engine.explain import Explanation
 from sim_arena.engine.jit import interpreted
 from sim_arena.engine.lifecycle import count_on_node
 from sim_arena.engine.program import BUDGET, NS, Arrays
@@ -33,11 +33,11 @@ def ask(scene: Scene) -> Explanation:
     for p in range(count):
         _count_on_node(program, state, p, 1)
     reasons = batch.rejections.shape[2] // 2
-    room = explain.allocate_opinions(len(scene.program.nodes), reasons, count + 1)
-    opinions = Opinions(*(mirrored(array) for array in room))
+    room = opinions.allocate_opinions(len(scene.program.nodes), reasons, count + 1)
+    found = opinions.Opinions(*(mirrored(array) for array in room))
     with np.errstate(all="ignore"):
-        explain.ask(program, state, count, opinions)
-    return explain.read(scene.program, opinions, scene.incoming, scene.pressed)
+        opinions.ask(program, state, count, found)
+    return explain.read(scene.program, found, scene.incoming, scene.pressed)
 
 
 def _fill(state: Any, scene: Scene) -> None:

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sim_arena.engine.explain import SCORES, Explanation, NodeExplanation
+from sim_arena.engine.explain import Explanation, NodeExplanation
+from sim_arena.engine.opinions import SCORES
 from tests.oracle.programs import Scene
 from tests.oracle.vectors import Vector
 

@@ -90,6 +90,7 @@ EQUIVALENT: dict[str, str] = {
     f"{_SCHEDULER}.find_feasible: record.end_ports > record.first_ports -> "
     "record.end_ports >= record.first_ports": _AGAIN,
     **{f"{_REJECTIONS}.count_rejection: 1 -> 2 ({n})": _FLAG for n in (4, 5, 8, 9, 10)},
+    "verdicts.judge: if program.header[0].claims: -> if True:": _SELDOM,
     f"{_REQUESTS}.sum_of_containers: if kind == SIDECAR: -> if True:": (
         "regular containers come last, and their sum is never more than that of all that run"
     ),

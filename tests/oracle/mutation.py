@@ -104,7 +104,9 @@ TARGETS: dict[str, Target] = {
         frozenset({"find_feasible", "score_nodes", "_add", "best_node"}),
         tests=(f"{_TESTS}sampling.py", f"{_TESTS}scores.py"),
     ),
-    "sim_arena.engine.verdicts": Target((*_AFFINITY, "spread_hard")),
+    "sim_arena.engine.verdicts": Target(
+        (*_AFFINITY, "spread_hard"), tests=(f"{_TESTS}volumes.py",)
+    ),
     "sim_arena.engine.rejections": Target(
         ("preemption", "mixed", "declared_features"),
         tests=tuple(

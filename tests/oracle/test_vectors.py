@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sim_arena.engine.explain import SCORES
+from sim_arena.engine.opinions import SCORES
 from tests.oracle import vectors
 from tests.oracle.asking import ask
 from tests.oracle.compare import FILTERS, Tally, differences
