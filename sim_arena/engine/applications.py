@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sim_arena.engine.admission import apply_rule
+from sim_arena.engine.capacity import has_room
 from sim_arena.engine.choice import GARBAGE, choose
 from sim_arena.engine.cronjob import apply_cronjob, delete_cronjob
 from sim_arena.engine.deployment import same_template
@@ -54,7 +55,7 @@ def apply_next(program: Any, state: Any, whole: Any) -> bool:
     kind = program.workloads[w].kind
     is_new = not _is_there(program, state, w, kind)
     makes_pod = kind == POD and is_new and application.template != UNSET
-    if makes_pod and clock.pods == state.pods.shape[0]:
+    if makes_pod and not has_room(program, state, 1, whole):
         return False
     if application.min_ready > 0 and clock.timers + clock.pods + 8 > state.timers.shape[0]:
         return False  # its pods may wait anew

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from sim_arena.engine.admission import settle
+from sim_arena.engine.capacity import has_room
 from sim_arena.engine.choice import DAEMONS, ROLLOUT, choose
 from sim_arena.engine.deployment import same_template
 from sim_arena.engine.jit import jit, rare
@@ -48,7 +49,7 @@ def sync_daemonset(program: Any, state: Any, w: int) -> bool:
     Returns:
         False, with nothing done, when the state may have too little room for more pods.
     """
-    if state.clock[0].pods + program.header[0].nodes > state.pods.shape[0]:
+    if not has_room(program, state, program.header[0].nodes, 1):
         return False
     s = program.workloads[w].first_template
     admission = program.header[0].admission

@@ -41,19 +41,20 @@ def _allowed(program: Any, state: Any, row: int) -> int:
         workload = program.workloads[w]
         before = pods
         for s in range(workload.first_template, workload.end_template):
-            p = state.sets[s].head
-            while p != UNSET:
-                pod = state.pods[p]
-                if program.matches[rule.scope, pod.template]:
-                    pods += 1
-                    if pod.ready:
-                        healthy += 1
-                p = pod.next
+            pods += _count(program, state, rule, s, False)
+            healthy += _count(program, state, rule, s, True)
         if pods > before and workload.kind != POD:
             if _has_scale(workload.kind):
                 scale += program.applications[state.workloads[w].application].replicas
             else:
                 known = False
+    for job in range(program.header[0].jobs):
+        s = program.header[0].templates + job
+        found = _count(program, state, rule, s, False)
+        pods += found
+        healthy += _count(program, state, rule, s, True)
+        if found > 0:
+            known = False
     by_scale = bound.most != UNSET or bound.percent
     if by_scale and not known:
         return 0  # the controller cannot tell how many there should be
@@ -63,6 +64,20 @@ def _allowed(program: Any, state: Any, row: int) -> int:
     else:
         least = _share(bound.least, bound.percent, expected)
     return max(0, healthy - least) if expected > 0 else 0
+
+
+@jit
+def _count(program: Any, state: Any, rule: Any, s: int, ready: bool) -> int:
+    """Count the pods of a set that a budget is about, all of them or the ready ones."""
+    count = 0
+    p = state.sets[s].head
+    while p != UNSET:
+        pod = state.pods[p]
+        if program.matches[rule.scope, pod.template]:
+            if pod.ready or not ready:
+                count += 1
+        p = pod.next
+    return count
 
 
 @jit

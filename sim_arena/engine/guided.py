@@ -25,6 +25,7 @@ import numpy as np
 from sim_arena.engine import loop
 from sim_arena.engine.applications import apply_next
 from sim_arena.engine.bundle import bundle
+from sim_arena.engine.capacity import timers_of_one_event
 from sim_arena.engine.jit import entry, jit, rare
 from sim_arena.engine.job_pods import own_set
 from sim_arena.engine.lifecycle import delete_pod, lifetime_of, notice_workload
@@ -160,7 +161,7 @@ def _advance(program: Any, state: Any, guide: Any, until: int, whole: Any) -> in
         # The queue is read from the pods themselves.
         clock.active = 0
         clock.backoff = 0
-        if clock.timers + 64 > state.timers.shape[0]:
+        if clock.timers + timers_of_one_event(program, clock.pods, 1) > state.timers.shape[0]:
             return FULL
         action, which, time = _next_action(program, state, guide, until)
         if action == _NOTHING:

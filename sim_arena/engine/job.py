@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sim_arena.engine.capacity import has_room
 from sim_arena.engine.jit import jit, rare
 from sim_arena.engine.job_pods import (
     count_active,
@@ -159,7 +160,6 @@ def sync_job(program: Any, state: Any, w: int) -> bool:
         False, with nothing done, when the state may have too little room for more pods.
     """
     job = state.workloads[w]
-    clock = state.clock[0]
     admission = program.header[0].admission
     s = own_set(program, w)
     if not job.exists:
@@ -170,7 +170,7 @@ def sync_job(program: Any, state: Any, w: int) -> bool:
     if job.ended != JOB_GOES_ON:
         _expire(program, state, w, application)
         return True
-    if clock.pods + min(application.parallelism, _BURST) > state.pods.shape[0]:
+    if not has_room(program, state, min(application.parallelism, _BURST), 1):
         return False
     if admission:
         if is_under_way(state, s):

@@ -12,6 +12,7 @@ from typing import Any
 from sim_arena.engine.admission import is_tried_again, reset_admission, reset_rules, try_early
 from sim_arena.engine.applications import apply_next, collect_garbage
 from sim_arena.engine.bundle import bundle
+from sim_arena.engine.capacity import timers_of_one_event
 from sim_arena.engine.cronjob import sync_cronjob
 from sim_arena.engine.daemonset import sync_daemonset
 from sim_arena.engine.deployment import same_resources, sync_deployment
@@ -299,17 +300,6 @@ def advance(
 
 
 @jit
-def _timers_of_one_event(program: Any, pods: int, whole: Any) -> int:
-    header = program.header[0]
-    most = 8 + 4 * header.pod_containers
-    if whole is not None:
-        most += 2 * (header.workloads + header.jobs)  # it can be news to all Jobs
-        if header.usage:  # all containers can crash, or all pods become ready
-            most += pods * (1 + header.pod_containers)
-    return most
-
-
-@jit
 def advance_run(program: Any, state: Any, until: int, max_events: int, whole: Any) -> int:
     """Run one run as `advance` does, and return its new `clock.status`.
 
@@ -318,7 +308,7 @@ def advance_run(program: Any, state: Any, until: int, max_events: int, whole: An
     clock = state.clock[0]
     events = 0
     while events < max_events:
-        margin = _timers_of_one_event(program, clock.pods, whole)
+        margin = timers_of_one_event(program, clock.pods, whole)
         if clock.timers + margin > state.timers.shape[0]:
             return FULL
         actor = CONTROL if clock.dirty > 0 else SCHEDULE

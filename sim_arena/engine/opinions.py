@@ -13,7 +13,6 @@ import numpy as np
 
 from sim_arena.engine.jit import interpreted, jit, rare
 from sim_arena.engine.lifecycle import count_on_node
-from sim_arena.engine.nominees import occupy_nominees
 from sim_arena.engine.plugins import (
     default_preemption,
     image_locality,
@@ -26,10 +25,9 @@ from sim_arena.engine.plugins import (
     taint_toleration,
     volume_binding,
 )
-from sim_arena.engine.rejections import count_rejections
-from sim_arena.engine.scheduler import best_node, find_feasible, find_own_node, score_nodes
+from sim_arena.engine.scheduler import best_node, count_reasons, find_nodes, score_nodes
 from sim_arena.engine.state import FEASIBLE, NOMINATED, RAW, SCORE, UNSCHEDULABLE, State
-from sim_arena.engine.verdicts import clear_verdicts, judge
+from sim_arena.engine.verdicts import clear_verdicts
 from traces.arithmetic import UNSET
 
 if TYPE_CHECKING:
@@ -146,7 +144,6 @@ def _ask(program: Any, state: Any, p: int, opinions: Any) -> None:
     opinions.pod[0].nominated = UNSET
     if program.templates[pod.template].daemon != UNSET:
         opinions.pod[0].only = pod.ordinal
-    occupy_nominees(program, state, p, 1)
     _ask_filters(program, state, pod.template, opinions)
     held_up = False
     if program.header[0].claims and volume_binding.has_claims(program, pod.template):
@@ -158,17 +155,13 @@ def _ask(program: Any, state: Any, p: int, opinions: Any) -> None:
         _keep_rejections(state, p, opinions)
     else:
         _ask_whole(program, state, p, opinions)
-    occupy_nominees(program, state, p, -1)
 
 
 @jit
 def _ask_whole(program: Any, state: Any, p: int, opinions: Any) -> None:
     """Search, score and choose as the scheduler does, and keep what each score gave."""
     pod = state.pods[p]
-    if program.templates[pod.template].daemon != UNSET:
-        feasible = find_own_node(program, state, p)
-    else:
-        feasible = find_feasible(program, state, pod.template, 1)
+    feasible = find_nodes(program, state, p, 1)
     opinions.pod[0].feasible = feasible
     opinions.pod[0].chosen = UNSET
     if feasible == 0:
@@ -266,8 +259,7 @@ def _keep(state: Any, feasible: int, row: Any) -> None:
 
 @jit
 def _ask_preemption(program: Any, state: Any, p: int, opinions: Any) -> None:
-    judge(program, state, state.pods[p].template)
-    count_rejections(program, state, p)
+    count_reasons(program, state, p)
     candidates = 0
     if program.header[0].preempts:
         if not program.templates[state.pods[p].template].never_preempts:

@@ -186,6 +186,7 @@ HEADER = _record(
     ("budgets", "i8"),  # whether there are PodDisruptionBudgets
     ("claims", "i8"),  # whether pods have claims for volumes
     ("usage", "i8"),  # whether a container's usage has a profile: see kubelet.py
+    ("names_nodes", "i8"),  # whether a template names its node: its pods begin as they are made
     ("rule_objects", "i8"),
     ("pod_containers", "i8"),  # most containers in one pod
     ("image_pull_delay", "i8"),

@@ -11,7 +11,7 @@ from typing import Any
 
 from sim_arena.engine.heap import pop, push
 from sim_arena.engine.jit import jit, rare
-from sim_arena.engine.program import NS, REQUIRED_ANTI, TAINTED
+from sim_arena.engine.program import NS, TAINTED
 from sim_arena.engine.state import ACTIVE, BACKOFF, FLUSH, NOWHERE, PENDING, WAITING
 from sim_arena.engine.timers import set_timer
 from traces.arithmetic import UNSET
@@ -121,7 +121,7 @@ def _retry(program: Any, state: Any, p: int) -> None:
 def wake_after_release(program: Any, state: Any, template: int) -> None:
     """Retry the pods that a bound pod's end can help.
 
-    NodeResourcesFit and NodePorts are helped by any; the others' hints look at the pod.
+    NodeResourcesFit is helped by any; the others' hints look at the pod.
     """
     i = 0
     while i < state.clock[0].waiting:
@@ -129,7 +129,7 @@ def wake_after_release(program: Any, state: Any, template: int) -> None:
         pod = state.pods[p]
         if (
             pod.rejected_fit
-            or pod.rejected_ports
+            or (pod.rejected_ports and _shares_port(program, pod.template, template))
             or (pod.rejected_spread and _spreads_over(program, pod.template, template))
             or (pod.rejected_affinity and _keeps_away(program, pod.template, template))
         ):
@@ -198,17 +198,31 @@ def _spreads_over(program: Any, mine: int, template: int) -> bool:
 
 
 @jit
-def _keeps_away(program: Any, mine: int, template: int) -> bool:
-    """Say whether one of two pods has required anti-affinity to the other."""
+def _shares_port(program: Any, mine: int, template: int) -> bool:
     record = program.templates[mine]
-    for t in range(record.first_anti, record.end_anti):
+    for t in range(record.first_ports, record.end_ports):
         if program.matches[program.terms[t].matches, template]:
             return True
-    for i in range(record.first_incoming, record.end_incoming):
-        term = program.terms[program.incoming[i]]
-        if term.kind == REQUIRED_ANTI and term.template == template:
-            return True
     return False
+
+
+@jit
+def _keeps_away(program: Any, mine: int, template: int) -> bool:
+    """Say whether all required anti-affinity of one of two pods is about the other.
+
+    Kubernetes asks for all terms, though each for itself rejects a node (interpodaffinity's
+    isSchedulableAfterPodChange): who waits for one of several is not woken.
+    """
+    return _avoids(program, mine, template) or _avoids(program, template, mine)
+
+
+@jit
+def _avoids(program: Any, mine: int, template: int) -> bool:
+    record = program.templates[mine]
+    for t in range(record.first_anti, record.end_anti):
+        if not program.matches[program.terms[t].matches, template]:
+            return False
+    return record.first_anti != record.end_anti
 
 
 @jit

@@ -116,9 +116,10 @@ def _used(program: Any, state: Any, row: int, a: int) -> int:
     rule = program.rules[row]
     amount = program.amounts[a]
     total = 0
-    for s in range(program.header[0].templates):
-        if program.templates[s].namespace == rule.namespace:
-            p = state.sets[s].head
+    for s in range(program.header[0].templates + program.header[0].jobs):
+        p = state.sets[s].head
+        # All pods of a set are in one namespace.
+        if p != UNSET and program.templates[state.pods[p].template].namespace == rule.namespace:
             while p != UNSET:
                 pod = state.pods[p]
                 active = pod.phase == PENDING or pod.phase == RUNNING

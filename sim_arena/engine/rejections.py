@@ -31,6 +31,8 @@ from traces.arithmetic import UNSET
 
 __all__ = [
     "blames_preemptable",
+    "clear_rejections",
+    "count_node",
     "count_rejection",
     "count_rejections",
     "passes",
@@ -46,19 +48,31 @@ def count_rejections(program: Any, state: Any, p: int) -> None:
     what preemption would say if there were no pods of lower priority. The verdicts of the
     plugins that look at other pods must have been written: see verdicts.py.
     """
+    clear_rejections(state, p)
+    for n in range(program.header[0].nodes):
+        count_node(program, state, p, n)
+
+
+@jit
+def clear_rejections(state: Any, p: int) -> None:
+    """Begin to count for a pod."""
     pod = state.pods[p]
-    row = state.rejections[p]
-    row[:] = 0
     pod.rejected_fit = 0
     pod.rejected_spread = 0
     pod.rejected_affinity = 0
     pod.rejected_ports = 0
     pod.rejected_claims = 0
+    state.rejections[p][:] = 0
+
+
+@jit
+def count_node(program: Any, state: Any, p: int, n: int) -> None:
+    """Count one node, as `count_rejections` does for all."""
+    row = state.rejections[p]
     half = row.shape[0] // 2
-    for n in range(program.header[0].nodes):
-        count_rejection(program, state, p, n, 0)
-        helpful = blames_preemptable(program, state, p, n)
-        row[half + (NO_VICTIMS if helpful else NOT_HELPFUL)] += 1
+    count_rejection(program, state, p, n, 0)
+    helpful = blames_preemptable(program, state, p, n)
+    row[half + (NO_VICTIMS if helpful else NOT_HELPFUL)] += 1
 
 
 @rare

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from sim_arena.engine.admission import settle
+from sim_arena.engine.capacity import has_room
 from sim_arena.engine.choice import UID, draw
 from sim_arena.engine.jit import jit, rare
 from sim_arena.engine.lifecycle import (
@@ -40,14 +41,13 @@ _BATCH = 4  # the least delay before each batch of pods, in ticks of `clock.seri
 @jit
 def sync_set(program: Any, state: Any, s: int, whole: Any) -> bool:
     """Make or delete pods; return False, with nothing done, when the state has too little room."""
-    clock = state.clock[0]
     owner = state.sets[s]
     if not owner.exists:
         if whole is not None and program.header[0].admission:
             forget_request(state, s)
         return True
     missing = owner.replicas - owner.active
-    if clock.pods + missing > state.pods.shape[0]:
+    if not has_room(program, state, missing, whole):
         return False
     if missing > 0:
         if whole is not None and program.header[0].admission:

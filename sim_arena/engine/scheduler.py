@@ -10,7 +10,11 @@ from typing import Any
 from sim_arena.engine.choice import TIE, choose
 from sim_arena.engine.jit import jit, rare
 from sim_arena.engine.lifecycle import bind
-from sim_arena.engine.nominees import occupy_nominees
+from sim_arena.engine.nominees import (
+    nominees_are_in_the_way,
+    passes_beside_nominees,
+    take_off_nominees,
+)
 from sim_arena.engine.plugins import (
     default_preemption,
     image_locality,
@@ -23,13 +27,25 @@ from sim_arena.engine.plugins import (
 )
 from sim_arena.engine.program import PASSES
 from sim_arena.engine.queue import fail
-from sim_arena.engine.rejections import count_rejections, passes, repeat_rejections
+from sim_arena.engine.rejections import (
+    clear_rejections,
+    count_node,
+    count_rejections,
+    repeat_rejections,
+)
 from sim_arena.engine.standing import kept_row, renew
 from sim_arena.engine.state import FEASIBLE, NO_NODES, RAW, SCORE, UNSCHEDULABLE
 from sim_arena.engine.verdicts import clear_verdicts, judge, looks_at_others
 from traces.arithmetic import UNSET
 
-__all__ = ["best_node", "find_feasible", "find_own_node", "schedule", "score_nodes"]
+__all__ = [
+    "best_node",
+    "count_reasons",
+    "find_feasible",
+    "find_nodes",
+    "schedule",
+    "score_nodes",
+]
 
 _SHOWN = 32  # nodes
 
@@ -63,13 +79,7 @@ def schedule(program: Any, state: Any, p: int, whole: Any, wanted: Any) -> None:
         repeat_rejections(state, p, state.sets[pod.template].refused)
         fail(state, p)
         return
-    feasible = 0
-    if whole is not None and state.clock[0].nominees > 0:
-        feasible = _find_beside_nominees(program, state, p)
-    elif whole is not None and program.templates[pod.template].daemon != UNSET:
-        feasible = find_own_node(program, state, p)
-    else:
-        feasible = find_feasible(program, state, pod.template, whole)
+    feasible = find_nodes(program, state, p, whole)
     if feasible == 0:
         _reject(program, state, p, whole, wanted)
     else:
@@ -92,34 +102,66 @@ def _was_just_refused(program: Any, state: Any, template: int, whole: Any) -> bo
     return not header.preempts and not header.claims and program.templates[template].daemon == UNSET
 
 
+@jit
+def find_nodes(program: Any, state: Any, p: int, whole: Any) -> int:
+    """Write the nodes that are feasible for a pod as `find_feasible` does, by the quickest way."""
+    template = state.pods[p].template
+    if whole is not None:
+        if state.clock[0].nominees > 0:
+            return _find_beside_nominees(program, state, p)
+        if program.templates[template].daemon != UNSET:
+            return _find_own_node(program, state, p)
+    return find_feasible(program, state, template, whole)
+
+
 @rare
 def _find_beside_nominees(program: Any, state: Any, p: int) -> int:
     """Find feasible nodes where others are nominated; a pod's own node is tried first, alone."""
     pod = state.pods[p]
-    occupy_nominees(program, state, p, 1)
-    feasible = 0
     if pod.nominated != UNSET:
         judge(program, state, pod.template)
-        if passes(program, state, p, pod.nominated):
+        if passes_beside_nominees(program, state, p, pod.nominated):
             state.lanes[FEASIBLE, 0] = pod.nominated
-            feasible = 1
-    if feasible == 0:
-        if program.templates[pod.template].daemon != UNSET:
-            feasible = find_own_node(program, state, p)
-        else:
-            feasible = find_feasible(program, state, pod.template, 1)
-    occupy_nominees(program, state, p, -1)
-    return feasible
+            return 1
+    if program.templates[pod.template].daemon != UNSET:
+        return _find_own_node(program, state, p)
+    return _search_beside_nominees(program, state, p)
 
 
 @rare
-def find_own_node(program: Any, state: Any, p: int) -> int:
+def _search_beside_nominees(program: Any, state: Any, p: int) -> int:
+    """Search as `find_feasible` does, node by node."""
+    clock = state.clock[0]
+    template = state.pods[p].template
+    total = program.header[0].nodes
+    limit = _limit(total)
+    judge(program, state, template)
+    row = kept_row(program, state, template)
+    found = 0
+    looked = 0
+    while looked < total:
+        n = (clock.start_node + looked) % total
+        if passes_beside_nominees(program, state, p, n):
+            if found == limit:
+                break
+            renew(program, state, row, template, n, n + 1)
+            state.lanes[FEASIBLE, found] = n
+            state.lanes[SCORE, found] = state.kept[row, n]
+            found += 1
+        looked += 1
+    if limit < total:
+        clock.start_node = (clock.start_node + looked) % total
+    return found
+
+
+@rare
+def _find_own_node(program: Any, state: Any, p: int) -> int:
     """Look at the one node that a DaemonSet's pod is for; the next search begins one further."""
     clock = state.clock[0]
     pod = state.pods[p]
     clock.start_node = (clock.start_node + 1) % program.header[0].nodes
     judge(program, state, pod.template)
-    if not passes(program, state, p, pod.ordinal):
+    if not passes_beside_nominees(program, state, p, pod.ordinal):
         return 0
     state.lanes[FEASIBLE, 0] = pod.ordinal
     return 1
@@ -130,10 +172,7 @@ def _reject(program: Any, state: Any, p: int, whole: Any, wanted: Any) -> None:
     pod = state.pods[p]
     pod.message = UNSCHEDULABLE
     if whole is not None:
-        occupy_nominees(program, state, p, 1)
-        judge(program, state, pod.template)
-        count_rejections(program, state, p)
-        occupy_nominees(program, state, p, -1)
+        count_reasons(program, state, p)
         fail(state, p)
         if program.header[0].preempts:
             default_preemption.preempt(program, state, p, wanted)
@@ -143,6 +182,24 @@ def _reject(program: Any, state: Any, p: int, whole: Any, wanted: Any) -> None:
         fail(state, p)
     state.sets[pod.template].refused_at = state.clock[0].changes
     state.sets[pod.template].refused = p
+
+
+@rare
+def count_reasons(program: Any, state: Any, p: int) -> None:
+    """Judge all nodes for a pod that fits nowhere, and count what rejects each.
+
+    Where the pods that are nominated to a node reject it, it is why they do.
+    """
+    judge(program, state, state.pods[p].template)
+    if state.clock[0].nominees == 0:
+        count_rejections(program, state, p)
+        return
+    clear_rejections(state, p)
+    for n in range(program.header[0].nodes):
+        beside = nominees_are_in_the_way(program, state, p, n)
+        count_node(program, state, p, n)
+        if beside:
+            take_off_nominees(program, state, p, n)
 
 
 @jit

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from sim_arena.engine.admission import settle
+from sim_arena.engine.capacity import has_room
 from sim_arena.engine.deployment import same_template
 from sim_arena.engine.jit import jit, rare
 from sim_arena.engine.lifecycle import (
@@ -46,7 +47,7 @@ def sync_statefulset(program: Any, state: Any, w: int, whole: Any) -> bool:
         return True
     application = program.applications[workload.application]
     most = application.replicas if application.parallel else 1
-    if state.clock[0].pods + most > state.pods.shape[0]:
+    if not has_room(program, state, most, whole):
         return False
     _finish_update(program, state, w)
     first_unavailable = _first_unavailable(program, state, w)

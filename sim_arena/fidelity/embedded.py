@@ -29,6 +29,9 @@ __all__ = [
 
 Outcome = tuple[Counts, ...]
 
+_AT_ONCE = 512  # runs: more are no faster
+_ROOM = 1 << 18  # pods in all runs that are made at once: some 300 MB
+
 
 class Times(NamedTuple):
     """When an event was due in the trace, in seconds; when it was really applied, and when the
@@ -93,7 +96,7 @@ def at_real_times(program: "Program", times: Sequence[Times]) -> "Program":
 
 
 def outcomes(program: "Program", seen: Iterable[int], seeds: range) -> list[Counter[Outcome]]:
-    """Run a program with each seed.
+    """Run a program with each seed: the first alone, then so many at once as have room.
 
     Args:
         program: compiled by `compile_at`.
@@ -103,11 +106,17 @@ def outcomes(program: "Program", seen: Iterable[int], seeds: range) -> list[Coun
     Returns:
         For each moment how many seeds gave which outcome.
     """
-    batch = Batch([program] * len(seeds), list(seeds), threads=1)
-    found: list[Counter[Outcome]] = []
-    for moment in seen:
-        batch.advance(moment / NS)
-        found.append(distinct(batch, len(seeds)))
+    moments = list(seen)
+    found: list[Counter[Outcome]] = [Counter() for _ in moments]
+    first, at_once = 0, 1
+    while first < len(seeds):
+        some = seeds[first : first + at_once]
+        batch = Batch([program] * len(some), list(some), threads=1)
+        for moment, support in zip(moments, found, strict=True):
+            batch.advance(moment / NS)
+            support.update(distinct(batch, len(some)))
+        first += len(some)
+        at_once = max(1, min(_AT_ONCE, _ROOM // batch.state.pods.shape[1]))
     return found
 
 

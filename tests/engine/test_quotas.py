@@ -14,8 +14,10 @@ from tests.engine.manifests import (
     Json,
     bare_pod,
     container,
+    cron_job,
     deployment,
     finished,
+    namespace,
     nodes,
     ref,
     replica_set,
@@ -284,3 +286,19 @@ def test_refused_pods_count_in_simkubes_sequence() -> None:
         simulation = play(*some, nodes=nodes(1), until=61, lifecycles=ends, duration=90)
         (made,) = alive(simulation)
         assert made["lifetime"] == length * NS
+
+
+def test_the_pods_of_a_cron_jobs_jobs_count() -> None:
+    """A second Job finds the quota used up by the first one's pod, which runs on."""
+    busy = cron_job(template(container("100m"), restartPolicy="Never"))
+    simulation = play((0, [quota(pods="1")]), (2, [busy]), nodes=nodes(1), until=170)
+    assert counts(simulation) == (1, 0, 1)
+
+
+def test_a_quota_goes_with_its_namespace() -> None:
+    made = deployment(template(), 3)
+    events = (0, [namespace(), quota(pods="1"), made]), (20, [], [namespace()])
+    before = play(*events, nodes=nodes(1), until=10)
+    assert counts(before) == (1, 0, 1)
+    after = play(*events, (40, [namespace(), made]), nodes=nodes(1), until=60)
+    assert counts(after) == (3, 0, 3)

@@ -228,3 +228,17 @@ def test_claims_of_each_pod_are_never_bound() -> None:
     assert simulation.warnings == (
         "Deployment shop/web: binding the claims of each pod is not modelled",
     )
+
+
+def test_a_volume_is_not_free_again_when_its_claim_goes() -> None:
+    """It is only released: it still names the claim that it was bound to."""
+    made = volume(storageClassName="s")
+    events = (
+        (0, [made]),
+        (5, [claim("a", storageClassName="s")]),
+        (30, [bare_pod(template(container("1")), "o")], [claim("a", storageClassName="s")]),
+        (40, [claim("b", storageClassName="s")]),
+        (45, [bare_pod(named("b"), "b")]),
+    )
+    simulation = play(*events, nodes=nodes(2), until=80)
+    assert list(status(simulation, "b").reasons) == [UNBOUND]

@@ -109,9 +109,11 @@ def _claims(answer: dict[str, Any], found: Explanation, tally: Tally) -> Iterato
     for name in CLAIM_FILTERS:
         said = answer["prefilter"].get(name, {})
         held_up = said.get("code") not in (None, "Skip", "Success")
+        if not held_up:
+            continue
         tally.verdicts[name] += 1
-        tally.rejections[name] += held_up
-        if held_up and not any(text in (found.message or "") for text in said["reasons"]):
+        tally.rejections[name] += 1
+        if not any(text in (found.message or "") for text in said["reasons"]):
             yield f"{name}: {found.message}, real {said}"
 
 

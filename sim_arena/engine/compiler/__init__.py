@@ -86,6 +86,30 @@ def compile_trace(
     return _Compiler(trace, nodes, parameters or Parameters()).program()
 
 
+class _Inhabitants:
+    """What is in namespaces beside workloads, and goes with them."""
+
+    _KINDS = ("ResourceQuota", "LimitRange", "PodDisruptionBudget", "PersistentVolumeClaim")
+
+    def __init__(self) -> None:
+        self._there: dict[tuple[str, str, str], Mapping[str, Any]] = {}
+
+    def note(self, obj: Mapping[str, Any], *, deleted: bool) -> None:
+        """Note that an object comes or goes."""
+        if obj["kind"] in self._KINDS:
+            metadata = obj["metadata"]
+            key = str(metadata.get("namespace") or "default"), obj["kind"], metadata["name"]
+            if deleted:
+                self._there.pop(key, None)
+            else:
+                self._there[key] = obj
+
+    def leave(self, namespace: str) -> list[Mapping[str, Any]]:
+        """Take out, and return, what is in a namespace."""
+        keys = [key for key in self._there if key[0] == namespace]
+        return [self._there.pop(key) for key in keys]
+
+
 class _Compiler:
     def __init__(self, trace: Trace, nodes: Sequence[Node], parameters: Parameters) -> None:
         self.trace = trace
@@ -138,6 +162,7 @@ class _Compiler:
         header["claims"] = any(
             row["own_claims"] or row["end_claim"] > row["first_claim"] for row in templates.rows
         )
+        header["names_nodes"] = any(row["bound"] != UNSET for row in templates.rows)
         header["budgets"] = self.rules.has_budgets()
         header["rule_objects"] = self.rules.objects
         header["images"] = bool(self.images)
@@ -243,22 +268,26 @@ class _Compiler:
         """Return for each workload how it is applied and deleted; a namespace takes all along."""
         numbers: dict[WorkloadRef, int] = {}
         found: dict[int, list[Applied]] = {}
+        inside = _Inhabitants()
         order = 0
         for time, event in events:
             for field in ("applied_objs", "deleted_objs"):
                 for obj in event.get(field) or ():
                     order += 1
                     deleted = field == "deleted_objs"
-                    if self.rules.take(time * NS, order, obj, deleted=deleted):
-                        continue
-                    if self.volumes.take(time * NS, order, obj, deleted=deleted):
+                    if self._take(time, order, obj, deleted=deleted):
+                        inside.note(obj, deleted=deleted)
                         continue
                     ref = self._modelled(obj)
                     if deleted and gvk(obj) == "v1.Namespace":
-                        for inside, number in numbers.items():
-                            if inside.namespace == obj["metadata"]["name"]:
+                        gone = obj["metadata"]["name"]
+                        for own, number in numbers.items():
+                            if own.namespace == gone:
                                 order += 1
                                 found[number].append(Applied(time, order, None, everything=True))
+                        for other in inside.leave(gone):
+                            order += 1
+                            self._take(time, order, other, deleted=True)
                         continue
                     if ref is None or (deleted and ref not in numbers):
                         continue
@@ -268,6 +297,13 @@ class _Compiler:
         self.volumes.finish(order)
         self.refs = list(numbers)
         return found
+
+    def _take(self, time: int, order: int, obj: Mapping[str, Any], *, deleted: bool) -> bool:
+        """Take in what is no workload; say whether it is none."""
+        at = time * NS
+        return self.rules.take(at, order, obj, deleted=deleted) or self.volumes.take(
+            at, order, obj, deleted=deleted
+        )
 
     def _modelled(self, obj: Mapping[str, Any]) -> WorkloadRef | None:
         metadata = obj.get("metadata") or {}

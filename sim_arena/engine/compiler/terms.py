@@ -207,7 +207,9 @@ class Terms:
             kind,
             constraint["topologyKey"],
             matches=self._match_row([counted]),
-            included=self._included(template, constraint),
+            included=UNSET
+            if kind == HARD_SPREAD and _counts_own_node(template, constraint)
+            else self._included(template, constraint),
             max_skew=int(constraint["maxSkew"]),
             min_domains=int(constraint.get("minDomains") or 1),
             matches_itself=int(selector.matches(template.pod)),
@@ -292,6 +294,15 @@ class Terms:
             fields["first_incoming"] = len(self.incoming)
             self.incoming += [n for n in terms if self.matches[self.rows[n]["matches"]][number]]
             fields["end_incoming"] = len(self.incoming)
+
+
+def _counts_own_node(template: PodTemplate, constraint: Mapping[str, Any]) -> bool:
+    """Say whether only the node that the pod is for counts.
+
+    The node affinity of a DaemonSet's pod names that node, and is honoured by default.
+    """
+    honoured = constraint.get("nodeAffinityPolicy", "Honor") == "Honor"
+    return honoured and template.ref.kind == "DaemonSet"
 
 
 class _Range:

@@ -68,6 +68,7 @@ class Volumes:
         self._claims: dict[tuple[str, str], _Claim] = {}
         self._volumes: dict[str, Object] = {}
         self._since: dict[str, int] = {}
+        self._taken: set[str] = set()
         self._look_again: int | None = None
         self._classes: dict[str, Object] = {}
         self.bound: list[tuple[dict[str, int], Object]] = []
@@ -108,6 +109,9 @@ class Volumes:
         elif kind == "v1.PersistentVolume":
             self._keep(self._volumes, name, obj, deleted=deleted)
             self._since.setdefault(name, time)
+            if deleted:
+                self._taken.discard(name)
+                del self._since[name]
         else:
             self._keep(self._classes, name, obj, deleted=deleted)
         if self._look_again is None and any(c.volume is None for c in self._claims.values()):
@@ -179,6 +183,7 @@ class Volumes:
             ]
             if candidates:
                 claim.volume = min(candidates, key=self._capacity)
+                self._taken.add(claim.volume)
                 bound.append(claim)
         return bound
 
@@ -187,11 +192,11 @@ class Volumes:
         return parse_memory((spec.get("capacity") or {}).get("storage", 0))
 
     def _candidates(self, spec: Object, claim: _Claim | None = None) -> list[str]:
-        taken = {other.volume for other in self._claims.values()}
+        """Return the volumes that fit; who was bound once is never free again, only released."""
         return [
             name
             for name, volume in self._volumes.items()
-            if name not in taken and self._fits(name, volume, spec, claim)
+            if name not in self._taken and self._fits(name, volume, spec, claim)
         ]
 
     def _fits(self, name: str, volume: Object, spec: Object, claim: _Claim | None) -> bool:

@@ -12,10 +12,15 @@ from sim_arena.engine.choice import NODE, OFFSET, choose
 from sim_arena.engine.disruption_budgets import count_allowed, mark_violations
 from sim_arena.engine.jit import jit, rare
 from sim_arena.engine.lifecycle import count_on_node, delete_pod
-from sim_arena.engine.nominees import nominate, occupy_nominees
+from sim_arena.engine.nominees import (
+    nominate,
+    nominees_are_in_the_way,
+    passes_beside_nominees,
+    take_off_nominees,
+)
 from sim_arena.engine.program import NO_VICTIMS, NOT_HELPFUL, NS
 from sim_arena.engine.queue import withdraw
-from sim_arena.engine.rejections import blames_preemptable, count_rejection, passes
+from sim_arena.engine.rejections import blames_preemptable, count_rejection
 from sim_arena.engine.state import NOMINATED, PENDING, RUNNING
 from sim_arena.engine.verdicts import judge
 from traces.arithmetic import UNSET
@@ -41,19 +46,15 @@ def preempt(program: Any, state: Any, p: int, wanted: Any) -> None:
         return
     if program.header[0].budgets:
         count_allowed(program, state)
-    occupy_nominees(program, state, p, 1)
     candidates = find_candidates(program, state, p)
-    occupy_nominees(program, state, p, -1)
     withdraw(state, p)
     if candidates == 0:
         return
     node = pick(state, p, candidates, wanted)
     state.pods[p].message = NOMINATED
-    occupy_nominees(program, state, p, 1)
     victims = select_victims(program, state, p, node)
     for i in range(victims):  # they have been taken off the node for the trial
         count_on_node(program, state, state.lists[i].chosen, 1)
-    occupy_nominees(program, state, p, -1)
     nominate(program, state, p, node)
     for i in range(victims):
         delete_pod(program, state, state.lists[i].chosen)
@@ -78,7 +79,7 @@ def find_candidates(program: Any, state: Any, p: int) -> int:
         row[i] = 0
     potential = 0
     for n in range(nodes):
-        if blames_preemptable(program, state, p, n):
+        if _could_help(program, state, p, n):
             state.room[potential].feasible = n
             potential += 1
     row[half + NOT_HELPFUL] = nodes - potential
@@ -103,6 +104,16 @@ def find_candidates(program: Any, state: Any, p: int) -> int:
     return found
 
 
+@jit
+def _could_help(program: Any, state: Any, p: int, n: int) -> bool:
+    """Say whether what rejects a node, its nominated pods included, can be helped by fewer pods."""
+    beside = nominees_are_in_the_way(program, state, p, n)
+    helpful = blames_preemptable(program, state, p, n)
+    if beside:
+        take_off_nominees(program, state, p, n)
+    return helpful
+
+
 @rare
 def select_victims(program: Any, state: Any, p: int, n: int) -> int:
     """Take pods off a node so that a pod fits, and write them into `state.lists[].chosen`.
@@ -124,8 +135,8 @@ def select_victims(program: Any, state: Any, p: int, n: int) -> int:
     for i in range(lower):
         count_on_node(program, state, state.lists[i].chosen, -1)
     judge(program, state, state.pods[p].template)
-    if not passes(program, state, p, n):
-        count_rejection(program, state, p, n, half)
+    if not passes_beside_nominees(program, state, p, n):
+        _count_failure(program, state, p, n, half)
         for i in range(lower):
             count_on_node(program, state, state.lists[i].chosen, 1)
         return 0
@@ -145,6 +156,15 @@ def select_victims(program: Any, state: Any, p: int, n: int) -> int:
 
 
 @jit
+def _count_failure(program: Any, state: Any, p: int, n: int, half: int) -> None:
+    """Count why a node would not do without its pods of lower priority either."""
+    beside = nominees_are_in_the_way(program, state, p, n)
+    count_rejection(program, state, p, n, half)
+    if beside:
+        take_off_nominees(program, state, p, n)
+
+
+@jit
 def _put_back(program: Any, state: Any, p: int, n: int, count: int, spared: int) -> None:
     """Put those of the chosen pods that the pod leaves room for back, and choose them no more."""
     for i in range(count):
@@ -152,7 +172,7 @@ def _put_back(program: Any, state: Any, p: int, n: int, count: int, spared: int)
             other = state.lists[i].chosen
             count_on_node(program, state, other, 1)
             judge(program, state, state.pods[p].template)
-            if passes(program, state, p, n):
+            if passes_beside_nominees(program, state, p, n):
                 state.lists[i].chosen = UNSET
             else:
                 count_on_node(program, state, other, -1)

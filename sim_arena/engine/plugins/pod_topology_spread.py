@@ -48,7 +48,10 @@ def judge(program: Any, state: Any, template: int) -> None:
     """Write into `state.room[].verdict` which nodes the pod's hard constraints reject."""
     record = program.templates[template]
     for t in range(record.first_hard, record.end_hard):
-        _judge_term(program, state, record, program.terms[t])
+        if program.terms[t].included == UNSET:
+            _judge_own_node(program, state, record, program.terms[t])
+        else:
+            _judge_term(program, state, record, program.terms[t])
 
 
 @jit
@@ -76,6 +79,20 @@ def _judge_term(program: Any, state: Any, record: Any, term: Any) -> None:
     for n in range(nodes):
         if state.room[n].verdict == PASSES:
             state.room[n].verdict = _verdict(term, domains[n], room, least)
+
+
+@rare
+def _judge_own_node(program: Any, state: Any, record: Any, term: Any) -> None:
+    """Do so for a DaemonSet's pods: for each of them only the node that it is for counts."""
+    for n in range(program.header[0].nodes):
+        if state.room[n].verdict == PASSES:
+            if program.domains[term.key, n] == UNSET:
+                state.room[n].verdict = LACKS_KEY
+            elif _has_keys(program, record.first_hard, record.end_hard, n):
+                count = count_in(program, state, term, n)
+                least = count if term.min_domains <= 1 else 0
+                if count + term.matches_itself - least > term.max_skew:
+                    state.room[n].verdict = SKEWED
 
 
 @jit

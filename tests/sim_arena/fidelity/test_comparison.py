@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from sim_arena.fidelity import Counts, Moment, Recording, compare
+from sim_arena.fidelity import Counts, Moment, Recording, compare, embedded
+from sim_arena.fidelity.embedded import Times, compile_at
 from sim_arena.fidelity.recording import NS
 from sim_arena.nodes import parse_nodes
 from tests.cluster.manifests import make_trace, workload
@@ -82,3 +83,15 @@ def test_counts_that_never_come_together_are_a_difference() -> None:
 def test_a_trace_that_could_not_be_played_does_not_agree(error: str | None) -> None:
     found = compare(Recording(TRACE, RIGHT.nodes, "simkube", (), error))
     assert found.agrees is (error is None)
+
+
+def test_a_large_trace_is_run_in_parts_with_the_same_result(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    at = [Times(moment.due, moment.applied, moment.seen) for moment in RIGHT.moments]
+    program = compile_at(RIGHT.trace, RIGHT.nodes, RIGHT.replay, at, None)
+    seen = [moment.seen for moment in RIGHT.moments]
+    whole = embedded.outcomes(program, seen, range(5, 25))
+    assert [support.total() for support in whole] == [20, 20]
+    monkeypatch.setattr(embedded, "_ROOM", 0)
+    assert embedded.outcomes(program, seen, range(5, 25)) == whole
