@@ -11,7 +11,7 @@ from typing import Any
 from sim_arena.engine.jit import jit, rare
 from sim_arena.engine.lifecycle import delete_pod
 from sim_arena.engine.program import FAIL_INDEX, IGNORE, NS
-from sim_arena.engine.replicaset import most_restarts, uid_before
+from sim_arena.engine.replicaset import compare_restarts, uid_before
 from sim_arena.engine.state import EVICTED, FAILED, ORPHAN, PENDING, RUNNING, SUCCEEDED
 from traces.arithmetic import UNSET
 
@@ -208,10 +208,9 @@ def _goes_first(program: Any, state: Any, application: Any, p: int, q: int) -> b
         return b.ready != 0
     if a.ready and a.ready_since // NS != b.ready_since // NS:
         return a.ready_since > b.ready_since
-    most_a = most_restarts(program, state, p)
-    most_b = most_restarts(program, state, q)
-    if most_a != most_b:
-        return most_a > most_b
+    restarts = compare_restarts(program, state, p, q)
+    if restarts != 0:
+        return restarts > 0
     if a.created // NS != b.created // NS:
         return a.created > b.created
     return uid_before(state, p, q)

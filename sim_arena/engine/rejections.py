@@ -39,6 +39,9 @@ __all__ = [
     "repeat_rejections",
 ]
 
+# What rejects a node, for those who know what could help.
+_NO_PODS, _PORTS, _FIT, _SPREAD, _CLAIMS, _AFFINITY = range(6)
+
 
 @jit
 def count_rejections(program: Any, state: Any, p: int) -> None:
@@ -70,7 +73,18 @@ def count_node(program: Any, state: Any, p: int, n: int) -> None:
     """Count one node, as `count_rejections` does for all."""
     row = state.rejections[p]
     half = row.shape[0] // 2
-    count_rejection(program, state, p, n, 0)
+    pod = state.pods[p]
+    by = count_rejection(program, state, p, n, 0)
+    if by == _PORTS:
+        pod.rejected_ports = 1
+    elif by == _FIT:
+        pod.rejected_fit = 1
+    elif by == _SPREAD:
+        pod.rejected_spread = 1
+    elif by == _CLAIMS:
+        pod.rejected_claims = 1
+    elif by == _AFFINITY:
+        pod.rejected_affinity = 1
     helpful = blames_preemptable(program, state, p, n)
     row[half + (NO_VICTIMS if helpful else NOT_HELPFUL)] += 1
 
@@ -90,11 +104,14 @@ def repeat_rejections(state: Any, p: int, q: int) -> None:
 
 
 @jit
-def count_rejection(program: Any, state: Any, p: int, n: int, first: int) -> None:
+def count_rejection(program: Any, state: Any, p: int, n: int, first: int) -> int:
     """Count in a pod's row, from `first` on, why it cannot go to a node.
 
     `state.room[].verdict` must be those for the pod. A node counts under the first plugin that
     rejects it, in the default profile's order; under each resource that it lacks.
+
+    Returns:
+        Which plugin that is, as far as it can be helped by what happens to pods.
     """
     pod = state.pods[p]
     row = state.rejections[p]
@@ -102,25 +119,24 @@ def count_rejection(program: Any, state: Any, p: int, n: int, first: int) -> Non
     static = taint_toleration.static_reason(program, state, pod.template, n)
     if record.daemon != UNSET and pod.ordinal != n:
         row[first + NOT_NAMED] += 1
-    elif static != PASSES and static != UNDECLARED:  # that filter comes last
+        return _NO_PODS
+    if static != PASSES and static != UNDECLARED:  # that filter comes last
         row[first + static] += 1
-    elif not node_ports.are_free(program, state, pod.template, n):
+        return _NO_PODS
+    if not node_ports.are_free(program, state, pod.template, n):
         row[first + PORTS_TAKEN] += 1
-        pod.rejected_ports = 1
-    elif not node_resources_fit.fits(program, state, pod.template, n):
+        return _PORTS
+    if not node_resources_fit.fits(program, state, pod.template, n):
         node_resources_fit.count_lacking(program, state, pod.template, n, row, first)
-        pod.rejected_fit = 1
-    elif state.room[n].verdict == PASSES:
+        return _FIT
+    verdict = state.room[n].verdict
+    if verdict == PASSES:
         row[first + static] += 1
-    else:
-        verdict = state.room[n].verdict
-        row[first + verdict] += 1
-        if verdict == SKEWED or verdict == LACKS_KEY:
-            pod.rejected_spread = 1
-        elif OTHER_VOLUME <= verdict <= NO_VOLUME:
-            pod.rejected_claims = 1
-        else:
-            pod.rejected_affinity = 1
+        return _NO_PODS
+    row[first + verdict] += 1
+    if verdict == SKEWED or verdict == LACKS_KEY:
+        return _SPREAD
+    return _CLAIMS if OTHER_VOLUME <= verdict <= NO_VOLUME else _AFFINITY
 
 
 @rare

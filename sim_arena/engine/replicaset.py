@@ -20,7 +20,7 @@ from sim_arena.engine.lifecycle import (
     take_down_pod,
 )
 from sim_arena.engine.order import delay
-from sim_arena.engine.program import DEPLOYMENT, NS
+from sim_arena.engine.program import DEPLOYMENT, NS, REGULAR, SIDECAR
 from sim_arena.engine.slow_start import (
     NEXT_BATCH,
     begin,
@@ -32,7 +32,7 @@ from sim_arena.engine.slow_start import (
 from sim_arena.engine.state import PENDING, RUNNING
 from traces.arithmetic import UNSET
 
-__all__ = ["most_restarts", "precedence", "rank", "sync_set", "uid_before"]
+__all__ = ["compare_restarts", "precedence", "rank", "sync_set", "uid_before"]
 
 _BURST = 500
 _BATCH = 4  # the least delay before each batch of pods, in ticks of `clock.serial`
@@ -201,24 +201,39 @@ def _younger_first(program: Any, state: Any, p: int, q: int) -> int:
     now = state.clock[0].now
     if a.ready and a.ready_since // NS != b.ready_since // NS:
         return _by_age(now, a.ready_since, b.ready_since)
-    if a.restarts > 0 or b.restarts > 0:
-        most_a = most_restarts(program, state, p)
-        most_b = most_restarts(program, state, q)
-        if most_a != most_b:
-            return 1 if most_a > most_b else -1
+    restarts = compare_restarts(program, state, p, q)
+    if restarts != 0:
+        return restarts
     if a.created // NS != b.created // NS:
         return _by_age(now, a.created, b.created)
     return 0
 
 
 @jit
-def most_restarts(program: Any, state: Any, p: int) -> int:
-    """Return how often that container of a pod was restarted that was restarted most."""
+def compare_restarts(program: Any, state: Any, p: int, q: int) -> int:
+    """Return 1 if pod `p` was restarted more, -1 if `q` was, 0 if neither.
+
+    The regular container that was restarted most decides, and only then the sidecars
+    (compareMaxContainerRestarts).
+    """
+    if state.pods[p].restarts == 0 and state.pods[q].restarts == 0:
+        return 0
+    for kind in (REGULAR, SIDECAR):
+        most_p = _most_restarts(program, state, p, kind)
+        most_q = _most_restarts(program, state, q, kind)
+        if most_p != most_q:
+            return 1 if most_p > most_q else -1
+    return 0
+
+
+@jit
+def _most_restarts(program: Any, state: Any, p: int, kind: int) -> int:
     most = 0
     record = program.templates[state.pods[p].template]
     first = p * program.header[0].pod_containers
-    for slot in range(first, first + record.end_container - record.first_container):
-        most = max(most, state.containers[slot].restarts)
+    for i in range(record.end_container - record.first_container):
+        if program.containers[record.first_container + i].kind == kind:
+            most = max(most, state.containers[first + i].restarts)
     return most
 
 

@@ -100,6 +100,8 @@ def test_a_bare_pod_that_names_its_node_passes_no_scheduler() -> None:
     simulation = play((0, [bound, lost]), nodes=nodes(2))
     assert status(simulation, "bound").ready == 1
     assert status(simulation, "lost").pending == 1
+    [warning] = simulation.program.warnings
+    assert "its pods name the node elsewhere, which is not there: a cluster deletes them" in warning
     assert simulation.state.nodes["cpu"][:2].tolist() == [0, 99_000]
 
 

@@ -6,9 +6,13 @@ template is for a ReplicaSet's new pods only, so that its pods can differ.
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from sim_arena.engine import Simulation
+from sim_arena.engine.jit import interpreted
+from sim_arena.engine.program import REGULAR, SIDECAR, Arrays
+from sim_arena.engine.replicaset import compare_restarts
 from sim_arena.nodes import Node
 from tests.engine.manifests import (
     Json,
@@ -152,3 +156,26 @@ def test_an_object_that_is_deleted_and_applied_again_within_a_moment(made: Json)
     for seed in range(32):
         simulation = play((0, [made], [made]), (1, [made]), nodes=nodes(1), speed=2.0, seed=seed)
         assert status(simulation)[3:6] == (1, 0, 1)
+
+
+def test_regular_containers_restarts_decide_before_those_of_sidecars() -> None:
+    """As `compareMaxContainerRestarts` in `pkg/controller/controller_utils.go` has it."""
+    side = container("1m", name="side", sidecar=True)
+    pod = template(container("1m"), initContainers=[side])
+    simulation = play((0, [replica_set(pod, 2)]), nodes=nodes(1))
+    state, known = simulation.state, simulation.program.arrays
+    arrays = Arrays(*(a.view(np.recarray) if a.dtype.names else a for a in known))
+    seen = state._replace(
+        pods=state.pods.view(np.recarray), containers=state.containers.view(np.recarray)
+    )
+    kinds = arrays.containers.kind[:2].tolist()
+    regular, sidecar = kinds.index(REGULAR), kinds.index(SIDECAR)
+    compare = interpreted(compare_restarts)
+    assert compare(arrays, seen, 0, 1) == 0
+    seen.pods[0].restarts = seen.pods[1].restarts = 6
+    seen.containers[sidecar].restarts = 5
+    seen.containers[regular].restarts = 1
+    seen.containers[2 + regular].restarts = 3
+    assert compare(arrays, seen, 0, 1) == -1
+    seen.containers[regular].restarts = 3
+    assert compare(arrays, seen, 0, 1) == 1

@@ -26,17 +26,20 @@ class Target:
     tests: tuple[str, ...] = ()
 
 
-_TESTS = "tests/engine/test_"
+def _tests(*names: str) -> tuple[str, ...]:
+    return tuple(f"tests/engine/test_{name}.py" for name in names)
+
+
 TARGETS: dict[str, Target] = {
     _PLUGINS + "taint_toleration": Target(("taint_toleration",)),
     _PLUGINS + "node_affinity": Target(("node_affinity",)),
     _PLUGINS + "node_ports": Target(("node_ports",)),
     _PLUGINS + "node_resources_fit": Target(("fit", "resource_scores")),
     _PLUGINS + "node_resources_balanced_allocation": Target(("resource_scores",)),
-    _PLUGINS + "pod_topology_spread": Target(_SPREAD),
+    _PLUGINS + "pod_topology_spread": Target(_SPREAD, tests=_tests("hints")),
     _PLUGINS + "inter_pod_affinity": Target(_AFFINITY),
     _PLUGINS + "image_locality": Target(("image_locality",)),
-    _PLUGINS + "volume_binding": Target(("volume_claims",), tests=(f"{_TESTS}volumes.py",)),
+    _PLUGINS + "volume_binding": Target(("volume_claims",), tests=_tests("volumes")),
     _PLUGINS + "normalize": Target(("taint_toleration", "node_affinity")),
     _PLUGINS + "default_preemption": Target(
         ("victims", "preemption"),
@@ -53,34 +56,30 @@ TARGETS: dict[str, Target] = {
                 "select_victims",
             }
         ),
-        tests=tuple(f"{_TESTS}{one}.py" for one in ("candidates", "plugins", "disruption_budgets")),
+        tests=_tests("candidates", "hints", "plugins", "disruption_budgets"),
     ),
     "sim_arena.engine.disruption_budgets": Target(
-        ("victims",), frozenset({"mark_violations"}), tests=(f"{_TESTS}disruption_budgets.py",)
+        ("victims",), frozenset({"mark_violations"}), tests=_tests("disruption_budgets")
     ),
     "sim_arena.engine.scheduler": Target(
         ("mixed", "taint_toleration", "node_ports"),
         frozenset({"find_feasible", "score_nodes", "_add", "best_node"}),
-        tests=(f"{_TESTS}sampling.py", f"{_TESTS}scores.py"),
+        tests=_tests("sampling", "scores"),
     ),
-    "sim_arena.engine.verdicts": Target(
-        (*_AFFINITY, "spread_hard"), tests=(f"{_TESTS}volumes.py",)
-    ),
+    "sim_arena.engine.verdicts": Target((*_AFFINITY, "spread_hard"), tests=_tests("volumes")),
     "sim_arena.engine.rejections": Target(
         ("preemption", "mixed", "declared_features"),
-        tests=tuple(
-            f"{_TESTS}{name}.py" for name in ("messages", "queue", "daemon_sets", "volumes")
-        ),
+        tests=_tests("messages", "queue", "hints", "daemon_sets", "volumes"),
     ),
     "sim_arena.engine.requests": Target(("fit", "resource_scores")),
     _COMPILER + "matching": Target(
         ("node_affinity", "taint_toleration", "node_unschedulable", "node_name", "spread_hard"),
-        tests=(f"{_TESTS}matching.py",),
+        tests=_tests("matching"),
     ),
     _COMPILER + "images": Target(("image_locality",)),
     _COMPILER + "selectors": Target((*_AFFINITY, *_SPREAD)),
     _COMPILER + "terms": Target(
         (*_SPREAD, *_AFFINITY, "node_ports"),
-        tests=(f"{_TESTS}plugins.py", f"{_TESTS}limit_ranges.py", f"{_TESTS}scores.py"),
+        tests=_tests("plugins", "limit_ranges", "scores"),
     ),
 }

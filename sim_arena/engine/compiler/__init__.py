@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sim_arena.engine.compiler.admission_rules import AdmissionRules, in_scope
+from sim_arena.engine.compiler.caveats import caveats
 from sim_arena.engine.compiler.cronjobs import CronJobs
 from sim_arena.engine.compiler.history import Applied
 from sim_arena.engine.compiler.images import Images
@@ -147,6 +148,8 @@ class _Compiler:
         for row, fields in zip(templates.rows, terms.fields, strict=True):
             row.update(fields)
         self._finish_rules(terms, extended)
+        for text in caveats(self.trace, self.nodes):
+            self.unmodelled.note(text)
         priorities = {row["priority"] for row in templates.rows}
         header = np.zeros(1, HEADER)
         header["terms"] = len(terms.rows)
