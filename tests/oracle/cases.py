@@ -210,6 +210,9 @@ def node_ports(dice: Dice) -> Case:
     add(incoming)
     if dice.chance(0.1):
         incoming["spec"]["hostNetwork"] = True
+        for port in incoming["spec"]["containers"][0]["ports"]:
+            if dice.chance(0.5):  # it is the container's
+                del port["hostPort"]
     if dice.chance(0.3):  # too large for some of the nodes, or for all
         requests = {"cpu": dice.choice(["1500m", "3", "9"])}
         incoming["spec"]["containers"][0]["resources"] = {"requests": requests}

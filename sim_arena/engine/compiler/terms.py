@@ -321,12 +321,14 @@ class _Range:
 
 
 def _host_ports(spec: Mapping[str, Any]) -> list[tuple[str, str, int]]:
+    """Return (address, protocol, port); on the host's network every port of a pod is the host's."""
+    fields = ("hostPort", "containerPort") if spec.get("hostNetwork") else ("hostPort",)
     sidecars = [c for c in spec.get("initContainers") or () if c.get("restartPolicy") == "Always"]
     return [
         (str(port.get("hostIP") or "0.0.0.0"), str(port.get("protocol") or "TCP"), int(number))  # noqa: S104 - Kubernetes' wildcard
         for container in [*sidecars, *spec["containers"]]
         for port in container.get("ports") or ()
-        if (number := port.get("hostPort"))
+        if (number := next(filter(None, map(port.get, fields)), None))
     ]
 
 
