@@ -123,3 +123,25 @@ def test_a_daemon_sets_pods_are_spread_over_the_one_node_that_each_is_for() -> N
         pod = labelled("d", template(container("100m"), topologySpreadConstraints=spread))
         simulation = play((0, [daemon_set(pod, "d")]), nodes=cluster("a", "a", "a", "b"), until=60)
         assert counts(simulation, "d") == (ready, 4 - ready)
+
+
+def test_what_a_daemon_sets_pod_cannot_have_on_its_own_node() -> None:
+    """The constraint's label; or, while there are too few domains, one pod more than the skew."""
+    constraint = {
+        "maxSkew": 1,
+        "topologyKey": ZONE,
+        "whenUnsatisfiable": "DoNotSchedule",
+        "labelSelector": {"matchLabels": {"app": "d"}},
+    }
+    pod = labelled("d", template(container("100m"), topologySpreadConstraints=[constraint]))
+    simulation = play((0, [daemon_set(pod, "d")]), nodes=cluster("a", ""), until=60)
+    assert counts(simulation, "d") == (1, 1)
+    [reason] = status(simulation, "d").reasons
+    assert (
+        "1 node(s) didn't match pod topology spread constraints (missing required label)" in reason
+    )
+    few = [{**constraint, "minDomains": 2}]
+    pod = labelled("d", template(container("100m"), topologySpreadConstraints=few))
+    alike = bare_pod(labelled("d", template(**on("n0"))), "alike")
+    simulation = play((0, [alike]), (5, [daemon_set(pod, "d")]), nodes=cluster("a", "b"), until=60)
+    assert counts(simulation, "d") == (1, 1)

@@ -231,6 +231,9 @@ def _overall(rows: list[Row], scenarios: int, wrong: int) -> list[str]:
     lines.append(
         ("moments that agree freely (2,048 seeds) or guided", sum(map(_either, rows)), len(rows))
     )
+    both = [row for row in rows if row["guided"] is not None]
+    agree = sum(bool(row["agrees_with_more"] and row["guided"]) for row in both)
+    lines.append(("guided moments that agree freely (2,048 seeds) and guided", agree, len(both)))
     head = ["| | agree | of | share | 95 % interval |", "|---|---:|---:|---:|---:|"]
     return head + [f"| {name} | {n} | {of} | {_share(n, of)} |" for name, n, of in lines]
 
