@@ -69,7 +69,7 @@ __all__ = [
     "notice_workload",
     "probe_failed",
     "probe_succeeded",
-    "release",
+    "release_late",
     "restart_container",
     "set_min_ready",
     "start_pod",
@@ -362,6 +362,8 @@ def count_on_node(program: Any, state: Any, p: int, sign: int) -> None:
     used.pods += sign
     if program.header[0].terms > 0:
         pod_topology_spread.count(program, state, pod.template, pod.node, sign)
+        if program.header[0].looks_at_pods:
+            state.placed[pod.template, pod.node] += sign
     forget_standing(program, state, pod.node)
     for r in range(program.header[0].extended):
         state.extended[pod.node, r] += sign * program.template_extended[pod.template, r]
@@ -625,8 +627,9 @@ def delete_pod(program: Any, state: Any, p: int) -> None:
 def take_down_pod(program: Any, state: Any, p: int) -> None:
     """Remove a pod whose place another one may take before it is gone.
 
-    The controllers take no account of a pod that is marked as deleted, the scheduler does until it
-    is gone, some milliseconds later. What they do meanwhile comes first, or not: the seed decides.
+    The controllers take no account of a pod that is marked as deleted, nor does spreading; the rest
+    of the scheduler does until it is gone, some milliseconds later. What they do meanwhile comes
+    first, or not: the seed decides.
     """
     late = state.clock[0].racing != 0 and choose(state.clock[0].seed, CHOICE, p, 2) == 1
     _delete(program, state, p, late)
@@ -645,10 +648,21 @@ def _delete(program: Any, state: Any, p: int, late: bool) -> None:
     if pod.node == UNSET:
         forget(state, p)
     elif late or state.clock[0].guided:
+        if program.header[0].terms > 0:
+            pod_topology_spread.count(program, state, pod.template, pod.node, -1)
         set_timer(state, state.clock[0].now, RELEASE, p, 0, 0)
     else:
         release(program, state, p)
     _changed(state, pod)
+
+
+@rare
+def release_late(program: Any, state: Any, p: int) -> None:
+    """Do so for a pod that has been marked as deleted: spreading takes no account of it since."""
+    pod = state.pods[p]
+    if program.header[0].terms > 0:
+        pod_topology_spread.count(program, state, pod.template, pod.node, 1)
+    release(program, state, p)
 
 
 @rare

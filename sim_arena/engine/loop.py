@@ -27,7 +27,7 @@ from sim_arena.engine.lifecycle import (
     mark_set,
     mark_workload,
     probe_failed,
-    release,
+    release_late,
     restart_container,
     start_pod,
 )
@@ -119,6 +119,7 @@ def state_at(states: Any, b: int) -> Any:
         states.containers[s],
         states.rejections[s],
         states.placed[s],
+        states.staying[s],
         states.active[s],
         states.backoff[s],
         states.timers[s],
@@ -223,6 +224,7 @@ def _reset_counts(program: Any, state: Any) -> None:
     for t in range(program.header[0].templates):
         for n in range(program.header[0].nodes):
             state.placed[t, n] = 0
+            state.staying[t, n] = 0
     for t in range(program.header[0].terms):
         for d in range(program.terms[t].areas):
             state.crowds[t, d] = 0
@@ -431,7 +433,7 @@ def handle(program: Any, state: Any, timer: Any, whole: Any) -> None:
     elif kind == AVAILABLE:
         available(state, p, token)
     elif kind == RELEASE:
-        release(program, state, p)
+        release_late(program, state, p)
     elif kind == FLUSH:
         flush_leftovers(program, state)
     elif whole is not None:

@@ -274,6 +274,7 @@ class State(NamedTuple):
     rejections: Any  # [pod, 2 x reason]: nodes by reason, of the last failed attempt; the
     # second half is what preemption says of them
     placed: Any  # [template, node]: pods; empty where no pod asks for others
+    staying: Any  # [template, node]: those of them that are not on their way out
     active: Any
     backoff: Any
     timers: Any
@@ -325,6 +326,7 @@ def allocate(programs: Arrays, pods: int) -> State:
         containers=records(CONTAINER_STATE, pods * per_pod),
         rejections=np.zeros((batch, pods, 2 * (len(REASONS) + extended)), np.int64),
         placed=np.zeros((batch, templates if with_terms else 0, nodes), np.int64),
+        staying=np.zeros((batch, templates if with_terms else 0, nodes), np.int64),
         active=records(ENTRY, 2 * pods),
         backoff=records(ENTRY, 2 * pods),
         timers=records(ENTRY, timers),

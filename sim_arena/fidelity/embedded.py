@@ -29,6 +29,7 @@ __all__ = [
 
 Outcome = tuple[Counts, ...]
 
+_MINUTE = 60
 _AT_ONCE = 512  # runs: more are no faster
 _ROOM = 1 << 18  # pods in all runs that are made at once: some 300 MB
 
@@ -60,7 +61,9 @@ def compile_at(
         start_s: when the clock of the times was 0, in seconds since 1970: schedules go by that.
     """
     trace = at_wall_time(trace, start_s)
-    program = compile_trace(trace, list(nodes), Parameters(duration=1 << 20, replay=mode))
+    first, last = trace["events"][0]["ts"], trace["events"][-1]["ts"]
+    lasts = max(last - first, *(-(-moment.seen // NS) for moment in times)) + _MINUTE
+    program = compile_trace(trace, list(nodes), Parameters(duration=lasts, replay=mode))
     return at_real_times(program, times)
 
 

@@ -24,14 +24,14 @@ _MANY = 1 << 62
 
 @jit
 def count_in(program: Any, state: Any, term: Any, n: int) -> int:
-    """Return how many pods on a node a term is about."""
+    """Return how many pods on a node a term is about; those on their way out do not count."""
     if term.matches == UNSET:
-        return state.placed[term.template, n]
+        return state.staying[term.template, n]
     matches = program.matches[term.matches]
     count = 0
     for u in range(program.header[0].templates):
         if matches[u]:
-            count += state.placed[u, n]
+            count += state.staying[u, n]
     return count
 
 
@@ -107,8 +107,8 @@ def _verdict(term: Any, domain: int, room: Any, least: int) -> int:
 
 @jit
 def count(program: Any, state: Any, template: int, n: int, sign: int) -> None:
-    """Count a pod of a template that comes to a node (`sign` 1) or leaves it (-1)."""
-    state.placed[template, n] += sign
+    """Count a pod of a template that comes to a node (`sign` 1) or is to leave it (-1)."""
+    state.staying[template, n] += sign
     record = program.templates[template]
     for t in range(record.first_soft, record.end_soft):
         if program.terms[t].matches == UNSET:
