@@ -145,3 +145,6 @@ def test_what_a_daemon_sets_pod_cannot_have_on_its_own_node() -> None:
     alike = bare_pod(labelled("d", template(**on("n0"))), "alike")
     simulation = play((0, [alike]), (5, [daemon_set(pod, "d")]), nodes=cluster("a", "b"), until=60)
     assert counts(simulation, "d") == (1, 1)
+    pod = labelled("d", template(container("100m"), topologySpreadConstraints=[constraint]))
+    simulation = play((0, [alike]), (5, [daemon_set(pod, "d")]), nodes=cluster("a", "b"), until=60)
+    assert counts(simulation, "d") == (2, 0)

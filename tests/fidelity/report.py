@@ -184,7 +184,8 @@ _KNOWN = """\
   which orders come up is compared, how often each does is not calibrated.
 - A deleted pod is gone at once in the embedded cluster. In the real one it is marked, and gone some
   milliseconds later: controllers and spreading take no account of it from its mark on, the rest of
-  the scheduler until it is gone, and it may come to its end in between (a Job then counts it as one that has succeeded).
+  the scheduler until it is gone, and it may come to its end in between (a Job then counts it as
+  one that has succeeded).
 - The real controllers act on caches that may be behind. On a busy machine the StatefulSet
   controller was seen to delete, by its name, a pod that it had made anew a moment before.
   It comes to nothing where a guided run counts the two as one.

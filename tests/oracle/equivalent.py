@@ -54,6 +54,11 @@ EQUIVALENT: dict[str, str] = {
     "program.included[term.included, n] -> term.areas > 0 and program.included[term.included, n]": (
         "the last area, at index -1, is that of the nodes without a label, whose count nobody reads"
     ),
+    f"{_SPREAD}._judge_own_node: if _has_keys(program, record.first_hard, record.end_hard, n): -> "
+    "if True:": "the constraint whose label is missing rejects the node",
+    f"{_SPREAD}._judge_own_node: if state.room[n].verdict == PASSES: -> if True:": (
+        "another constraint's rejection of the same node is of the same plugin"
+    ),
     f"{_SPREAD}.score: 0 -> 1 (2)": "it is written over at the end",
     f"{_SPREAD}._round: value - whole >= 0.5 -> value - whole > 0.5": (
         "no multiple of a logarithm, and no whole number, ends in a half"

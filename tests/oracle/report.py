@@ -12,6 +12,7 @@ from tests.oracle.asking import ask
 from tests.oracle.compare import Tally, differences
 from tests.oracle.mutation_counts import is_current, kept
 from tests.oracle.programs import scene
+from tests.oracle.targets import TARGETS
 
 __all__ = ["section"]
 
@@ -55,7 +56,7 @@ finished pods; what of preemption and of the search is about these, other tests 
 | module | mutants | caught by vectors | by tests | equivalent |
 |---|---:|---:|---:|---:|
 {modules}
-"""
+{rest}"""
 
 
 def section() -> str:
@@ -101,14 +102,18 @@ def _plugins(tally: Tally) -> Iterator[str]:
         yield f"| {name} | {cells} |"
 
 
+def _short(module: str) -> str:
+    return module.removeprefix("sim_arena.engine.")
+
+
 def _mutation(found: dict[str, dict[str, Any]]) -> str:
     total: Counter[str] = Counter()
     rows = []
+    rest = [f"`{_short(module)}`" for module in TARGETS if not is_current(module)]
     for module, counts in found.items():
         numbers = {name: int(counts.get(name, 0)) for name in _COUNTS}
         total.update(numbers)
-        name = f"`{module.removeprefix('sim_arena.engine.')}`"
-        name += "" if is_current(module) else " (changed since)"
+        name = f"`{_short(module)}`"
         rows.append(f"| {name} | {' | '.join(map(str, numbers.values()))} |")
     return _MUTATION.format(
         mutants=total["mutants"],
@@ -116,4 +121,5 @@ def _mutation(found: dict[str, dict[str, Any]]) -> str:
         caught_by_tests=total["caught_by_tests"],
         equivalent=total["equivalent"],
         modules="\n".join(rows),
+        rest=f"\nNot run to the end since they were changed: {', '.join(rest)}.\n" if rest else "",
     )
