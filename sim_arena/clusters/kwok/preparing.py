@@ -154,7 +154,7 @@ def _prepare_home(api: Api) -> list[str]:
 
 def _prepare_stages(api: Api, *, replace: bool) -> list[str]:
     if not api.knows(STAGE_API, "Stage"):
-        told = "Stages not made, because the cluster has no such kind: KWOK takes them from a file"
+        told = "Stages left out, because the cluster has no such kind: KWOK takes them from a file"
         return [f"{told}, given with --config {STAGES}, or has its custom resources installed"]
     there = {stage["metadata"]["name"]: stage for stage in api.list(_STAGES_PATH)}
     done = []
