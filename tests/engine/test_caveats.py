@@ -13,6 +13,7 @@ from tests.engine.manifests import (
     cron_job,
     deployment,
     node,
+    replica_set,
     stateful_set,
     template,
     trace,
@@ -74,6 +75,25 @@ def priority(value: int) -> Json:
         ([(0, [deployment(template())]), (5, [service()])], "Service/shop/s comes later"),
         ([(0, [service()]), (5, [], [service()])], "Service/shop/s is deleted"),
         ([(0, [priority(5)]), (5, [priority(7)])], "PriorityClass high changes"),
+        (
+            [(0, [deployment(template())]), (5, [{**priority(5), "globalDefault": True}])],
+            "PriorityClass high comes later",
+        ),
+        ([(0, [deployment(template(runtimeClassName="gvisor"))])], "runtimeClassName is not"),
+        ([(0, [deployment(template(overhead={"cpu": "1m"}))])], "overhead without a"),
+        (
+            [(0, [deployment(template(volumes=[{"name": "v", "rbd": {}}]))])],
+            "rbd volumes that keep its pods apart",
+        ),
+        (
+            [(0, [bare_pod(template(), "alone")]), (5, [replica_set(template())])],
+            "ReplicaSet/shop/web would adopt Pod/shop/alone",
+        ),
+        (
+            [(0, [bare_pod(template(), "web-0")]), (5, [stateful_set(template())])],
+            "StatefulSet/shop/web cannot make Pod/shop/web-0",
+        ),
+        ([(0, [stateful_set(template(), name="s" * 53)])], "the name is too long"),
     ],
 )
 def test_what_a_cluster_would_do_otherwise(events: Any, words: str) -> None:
@@ -89,6 +109,8 @@ def test_what_a_cluster_would_do_otherwise(events: Any, words: str) -> None:
         [(0, [deployment(template(container("1")))])],
         [(0, [bare_pod(near("job-name"), "near")])],
         [(0, [service(), priority(5)]), (5, [priority(5)])],
+        [(0, [{**priority(5), "globalDefault": True}])],
+        [(0, [bare_pod(template(), "alone"), stateful_set(template(), name="s" * 52)])],
     ],
 )
 def test_nothing_is_told_of_what_is_modelled(events: Any) -> None:

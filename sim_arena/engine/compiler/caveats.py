@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sim_arena.engine.compiler.matching import tolerates
+from sim_arena.engine.compiler.selectors import PodLabels, Selector, label_selector
 from sim_arena.engine.compiler.unmodelled import MODELLED_KINDS
 from traces import gvk
 
@@ -32,6 +33,12 @@ _GIVEN = frozenset(
 _OF_A_CRON_JOBS_JOBS = frozenset({"batch.kubernetes.io/job-name", "job-name"})
 
 
+# VolumeRestrictions keeps pods with the same of these apart.
+_DISKS = frozenset({"awsElasticBlockStore", "gcePersistentDisk", "iscsi", "rbd"})
+# With the ten letters of a revision's hash it goes into a label, of 63 letters at most.
+_LONGEST_STATEFUL_SET = 52
+
+
 def caveats(trace: Trace, nodes: Sequence[Node]) -> Iterator[str]:
     """Say what of a trace a cluster would do otherwise."""
     events = trace.get("events") or ()
@@ -44,9 +51,14 @@ def caveats(trace: Trace, nodes: Sequence[Node]) -> Iterator[str]:
         if gvk(obj) in MODELLED_KINDS:
             spec = _pod_spec(obj)
             name = _name(obj)
-            for told in (*_about_nodes(spec, names, evicting), *_about_labels(spec, given)):
+            for told in (
+                *_about_nodes(spec, names, evicting),
+                *_about_labels(spec, given),
+                *_about_admission(spec),
+            ):
                 yield f"{name}: {told}"
     yield from _about_surroundings(applied, events)
+    yield from _about_owners([obj for _, obj in applied])
 
 
 def _applied(event: Object) -> Iterable[Object]:
@@ -54,8 +66,11 @@ def _applied(event: Object) -> Iterable[Object]:
 
 
 def _name(obj: Object) -> str:
-    metadata = obj.get("metadata") or {}
-    return f"{obj['kind']}/{metadata.get('namespace') or 'default'}/{metadata.get('name')}"
+    return f"{obj['kind']}/{_namespace(obj)}/{(obj.get('metadata') or {}).get('name')}"
+
+
+def _namespace(obj: Object) -> str:
+    return str((obj.get("metadata") or {}).get("namespace") or "default")
 
 
 def _pod_spec(obj: Object) -> Object:
@@ -122,6 +137,56 @@ def _selected_keys(value: object) -> Iterator[str]:
             yield from _selected_keys(inner)
 
 
+def _about_admission(spec: Object) -> Iterator[str]:
+    """Say what the API server or VolumeRestrictions would refuse.
+
+    Sources: Kubernetes `plugin/pkg/admission/runtimeclass/admission.go` and
+    `pkg/scheduler/framework/plugins/volumerestrictions/volume_restrictions.go`.
+    """
+    if spec.get("runtimeClassName"):
+        yield "runtimeClassName is not modelled: without that class its pods would be refused"
+    elif spec.get("overhead"):
+        yield "overhead without a runtimeClassName, for which the API server refuses its pods"
+    for volume in spec.get("volumes") or ():
+        for kind in _DISKS.intersection(volume):
+            yield f"{kind} volumes that keep its pods apart are not modelled"
+
+
+def _about_owners(objects: Sequence[Object]) -> Iterator[str]:
+    """Say which pods a controller would adopt, or could not make.
+
+    Sources: Kubernetes `pkg/controller/controller_ref_manager.go` (ClaimPods) and
+    `pkg/controller/statefulset/stateful_pod_control.go`.
+    """
+    bare: dict[str, list[Object]] = {}
+    for obj in objects:
+        if gvk(obj) == "v1.Pod":
+            bare.setdefault(_namespace(obj), []).append(obj)
+    for owner in objects:
+        beside = bare.get(_namespace(owner), ())
+        if gvk(owner) in ("apps/v1.ReplicaSet", "apps/v1.DaemonSet"):
+            yield from _adopted(owner, beside)
+        elif gvk(owner) == "apps/v1.StatefulSet":
+            yield from _refused(owner, beside)
+
+
+def _adopted(owner: Object, beside: Iterable[Object]) -> Iterator[str]:
+    selector = Selector(label_selector((owner.get("spec") or {}).get("selector")), frozenset([""]))
+    for pod in beside:
+        if selector.matches(PodLabels("", {}, pod["metadata"].get("labels") or {})):
+            yield f"{_name(owner)} would adopt {_name(pod)}: not modelled"
+
+
+def _refused(owner: Object, beside: Iterable[Object]) -> Iterator[str]:
+    name = owner["metadata"]["name"]
+    if len(name) > _LONGEST_STATEFUL_SET:
+        yield f"{_name(owner)}: the name is too long for its pods' labels: they are refused"
+    for pod in beside:
+        stem, _, ordinal = pod["metadata"]["name"].rpartition("-")
+        if stem == name and ordinal.isdigit():
+            yield f"{_name(owner)} cannot make {_name(pod)}, which is there: not modelled"
+
+
 def _about_surroundings(
     applied: Iterable[tuple[int, Object]], events: Sequence[Object]
 ) -> Iterator[str]:
@@ -133,6 +198,8 @@ def _about_surroundings(
             yield f"{_name(obj)} comes later: the engine spreads by it from the beginning"
         if kind == "scheduling.k8s.io/v1.PriorityClass":
             name = obj["metadata"]["name"]
+            if number > 0 and obj.get("globalDefault"):
+                yield f"PriorityClass {name} comes later: it is the default from the beginning"
             value = obj.get("value", 0), obj.get("preemptionPolicy")
             if values.setdefault(name, value) != value:
                 yield f"PriorityClass {name} changes: its last value counts from the beginning"
